@@ -1,0 +1,18 @@
+//! What an object is: names, kinds, metadata, statuses, selectors, quantities.
+//!
+//! Everything above this crate speaks these types; this crate knows nothing of ours. A value that
+//! could be malformed (a path, a selector, a name) is parsed here once and travels as a type.
+
+pub mod attributes;
+pub mod field;
+mod kind;
+mod object;
+mod status;
+pub mod time;
+mod user;
+
+pub use attributes::{RequestInfo, Verb};
+pub use kind::{GroupResource, GroupVersion, Gvk, Gvr, Scope};
+pub use object::{Map, Object, Value};
+pub use status::{ApiError, Cause, Reason, Result};
+pub use user::{Extra, UserInfo};

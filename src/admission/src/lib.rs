@@ -1,0 +1,16 @@
+//! Admission: what may still be changed or refused once a request is authorized.
+//!
+//! A write passes the chain twice. First every plugin may change the object (`mutate`), then, after
+//! the kind's own preparation and validation, every plugin may refuse it (`validate`). Only the
+//! second pass makes an [`Admitted`], and only an `Admitted` can be committed to storage.
+//!
+//! What a plugin must read goes through [`Reader`], which the registry implements.
+
+mod attributes;
+mod chain;
+pub mod plugins;
+mod reader;
+
+pub use attributes::{Attributes, Operation};
+pub use chain::{Admitted, Chain, Plugin};
+pub use reader::Reader;

@@ -1,0 +1,54 @@
+//! What a plugin may know about the write it judges.
+
+use portcullis_api::{Gvk, GroupResource, Object, UserInfo};
+
+use crate::reader::Reader;
+
+/// What a write does to the object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// The object is new.
+    Create,
+    /// The object exists and changes.
+    Update,
+    /// The object goes away.
+    Delete,
+    /// A stream into the object is opened (exec, attach, port-forward, proxy).
+    Connect,
+}
+
+/// The facts of one write, the same for every plugin of the chain.
+pub struct Attributes<'a> {
+    /// Who asks (after impersonation).
+    pub user: &'a UserInfo,
+    /// What happens.
+    pub operation: Operation,
+    /// The kind of the object in the request.
+    pub kind: &'a Gvk,
+    /// The resource asked for.
+    pub resource: &'a GroupResource,
+    /// The subresource, or nothing.
+    pub subresource: &'a str,
+    /// The namespace; empty at cluster scope.
+    pub namespace: &'a str,
+    /// The object's name; empty while a generated name is outstanding.
+    pub name: &'a str,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+    /// The stored object an update or deletion starts from.
+    pub old: Option<&'a Object>,
+    /// The cluster as it is now.
+    pub reader: &'a dyn Reader,
+}
+
+impl Attributes<'_> {
+    /// Whether the request concerns a resource of a group, without subresource.
+    pub fn is(&self, group: &str, resource: &str) -> bool {
+        self.subresource.is_empty() && self.is_any_of(group, resource)
+    }
+
+    /// Whether the request concerns a resource of a group, whatever the subresource.
+    pub fn is_any_of(&self, group: &str, resource: &str) -> bool {
+        &*self.resource.group == group && &*self.resource.resource == resource
+    }
+}

@@ -1,0 +1,27 @@
+//! What admission must read of the cluster.
+
+use std::sync::Arc;
+
+use portcullis_api::{GroupResource, Object, UserInfo, Verb};
+
+/// The cluster's stored objects and its authorizer, as plugins see them. Reads are of the latest
+/// committed state.
+pub trait Reader: Send + Sync {
+    /// One object; the namespace is empty at cluster scope.
+    fn get(&self, resource: &GroupResource, namespace: &str, name: &str) -> Option<Arc<Object>>;
+
+    /// All objects of a resource in a namespace, or everywhere when it is empty.
+    fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>>;
+
+    /// Whether a user may do something (for plugins that ask for a further permission).
+    fn allows(&self, user: &UserInfo, verb: &str, resource: &GroupResource, subresource: &str, namespace: &str, name: &str)
+    -> bool;
+}
+
+/// The words of the verbs plugins ask about.
+impl dyn Reader + '_ {
+    /// [`Reader::allows`] for one of the known verbs, without subresource.
+    pub fn may(&self, user: &UserInfo, verb: Verb, resource: &GroupResource, namespace: &str, name: &str) -> bool {
+        self.allows(user, verb.as_str(), resource, "", namespace, name)
+    }
+}

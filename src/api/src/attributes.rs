@@ -1,7 +1,13 @@
 //! What a request asks for, parsed once from method, path and query.
 
+mod parse;
+mod path;
+pub mod query;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use parse::parse;
 
 /// A Kubernetes verb. The name on the wire and in policies is the lower-case word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -22,8 +28,7 @@ pub enum Verb {
     Delete,
     /// DELETE of many.
     DeleteCollection,
-    /// A resource path called with any other method (`CONNECT` to a proxy path is a get or create);
-    /// non-resource requests use the method's own word.
+    /// HEAD of a non-resource path; of a resource it is a get or list.
     Head,
     /// POST to a non-resource path.
     Post,

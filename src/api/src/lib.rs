@@ -4,6 +4,7 @@
 //! could be malformed (a path, a selector, a name) is parsed here once and travels as a type.
 
 pub mod attributes;
+pub mod body;
 pub mod field;
 mod kind;
 mod object;
@@ -12,6 +13,7 @@ pub mod time;
 mod user;
 
 pub use attributes::{RequestInfo, Verb};
+pub use body::{Body, BodyError};
 pub use kind::{GroupResource, GroupVersion, Gvk, Gvr, Scope};
 pub use object::{Map, Object, Value};
 pub use status::{ApiError, Cause, Reason, Result};

@@ -6,6 +6,7 @@
 pub mod attributes;
 pub mod body;
 pub mod field;
+pub mod ip;
 mod kind;
 pub mod names;
 mod object;

@@ -1,0 +1,28 @@
+//! Where objects live: a revisioned key-value store, and the cache that every read and watch is
+//! served from.
+//!
+//! A write is a [`Txn`]: guards, operations and at most one outbox record that become durable together
+//! at one [`Revision`], or not at all. [`Store`] is the engine's contract, with etcd's semantics;
+//! `Embedded` is the engine of a single machine. Above any engine, `Caches` keeps one
+//! `ResourceCache` per resource: an ordered map of ready-made JSON bodies with constant-time
+//! snapshots, and a ring of recent events that all watchers share.
+//!
+//! ```text
+//!  commit(Txn) -> queue -> one writer: guards, rows, one durable commit
+//!                              -> caches, observers (inline, in revision order)
+//!                              -> watchers woken -> the caller is answered
+//! ```
+
+mod error;
+pub mod keys;
+mod revision;
+mod store;
+mod watch;
+
+pub use error::StoreError;
+pub use revision::Revision;
+pub use store::{
+    Change, CommitOutcome, Expect, Guard, History, Key, KeyValue, Observer, Op, OutboxRecord, Range,
+    RangeResult, Store, Txn,
+};
+pub use watch::StoreWatch;

@@ -120,4 +120,12 @@ impl RequestInfo {
             Target::NonResource => None,
         }
     }
+
+    /// Whether the answer may take as long as it likes: a stream, not a request with a deadline.
+    pub fn is_long_running(&self) -> bool {
+        let streams = |target: &ResourceTarget| {
+            matches!(&*target.subresource, "attach" | "exec" | "log" | "portforward" | "proxy")
+        };
+        self.verb == Verb::Watch || self.resource().is_some_and(streams)
+    }
 }

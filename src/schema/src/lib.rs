@@ -5,3 +5,4 @@
 //! `Kind::normalize` from a tree that a patch made; both are driven by [`types`], a table of every field.
 
 pub mod defaults;
+pub mod types;

@@ -129,3 +129,6 @@ impl RequestInfo {
         self.verb == Verb::Watch || self.resource().is_some_and(streams)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,4 +5,9 @@
 //! `Kind::normalize` from a tree that a patch made; both are driven by [`types`], a table of every field.
 
 pub mod defaults;
+mod kind;
+mod rows;
 pub mod types;
+
+pub use kind::{Kind, kind, kind_named, kinds, knows_group_version};
+pub use rows::{Column, Group, Row, Store, Subresource, groups, row, row_of_group, row_of_kind, rows};

@@ -27,6 +27,13 @@ pub struct Types {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StructId(u32);
 
+impl StructId {
+    /// The place as a number.
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
+}
+
 impl Types {
     /// The struct of an id.
     #[expect(clippy::indexing_slicing, reason = "only this arena makes ids, and it never shrinks")]

@@ -1,0 +1,113 @@
+//! The order in which authorizers are asked.
+//!
+//! ```text
+//! system:masters   allowed, always: it is how a locked-out cluster is opened again
+//! guards           our deny rules; they bind everybody but masters. Only their Deny counts
+//! authorizers      the configured chain, by default Node, policy files, RBAC
+//! ```
+//!
+//! The first Allow or Deny wins. No opinion at the end is a refusal. An authorizer that errs has no
+//! opinion; a guard that errs denies.
+
+use portcullis_api::UserInfo;
+
+use crate::attributes::Attributes;
+use crate::decision::{Decision, Grounds, Reason, Receipt};
+use crate::listing::Rules;
+
+/// The group that nothing binds.
+pub const MASTERS: &str = "system:masters";
+
+/// One source of decisions: a pure function of user, attributes and its own indexes.
+pub trait Authorizer: Send + Sync {
+    /// Its name in receipts, metrics and explanations.
+    fn name(&self) -> &'static str;
+
+    /// Decides.
+    fn decide(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Decision;
+
+    /// What the user may do in a namespace, as far as it can be listed.
+    fn rules(&self, user: &UserInfo, namespace: &str) -> Rules;
+}
+
+/// A rule source that can only refuse.
+pub trait Guard: Send + Sync {
+    /// Its name in receipts.
+    fn name(&self) -> &'static str;
+
+    /// Why this must not be done; an evaluation error is a reason too.
+    fn objection(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Option<Reason>;
+}
+
+/// The authorizers in their order.
+#[derive(Default)]
+pub struct Chain {
+    guards: Vec<Box<dyn Guard>>,
+    authorizers: Vec<Box<dyn Authorizer>>,
+}
+
+impl Chain {
+    /// A chain that allows masters only.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a source of refusals, asked before every authorizer.
+    #[must_use]
+    pub fn guard(mut self, guard: impl Guard + 'static) -> Self {
+        self.guards.push(Box::new(guard));
+        self
+    }
+
+    /// Adds an authorizer behind those there are.
+    #[must_use]
+    pub fn then(mut self, authorizer: impl Authorizer + 'static) -> Self {
+        self.authorizers.push(Box::new(authorizer));
+        self
+    }
+
+    /// The names of the authorizers, in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let guards = self.guards.iter().map(|g| g.name());
+        [MASTERS].into_iter().chain(guards).chain(self.authorizers.iter().map(|a| a.name()))
+    }
+
+    /// Decides.
+    pub fn decide(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Receipt {
+        if user.in_group(MASTERS) {
+            return Receipt::new(Some(MASTERS), Decision::allow(Reason::Masters));
+        }
+        for guard in &self.guards {
+            if let Some(reason) = guard.objection(user, attributes) {
+                return Receipt::new(Some(guard.name()), Decision::deny(reason));
+            }
+        }
+        let mut grounds = Grounds::default();
+        for authorizer in &self.authorizers {
+            match authorizer.decide(user, attributes) {
+                Decision::NoOpinion(more) => {
+                    grounds.reasons.extend(more.reasons);
+                    grounds.errors.extend(more.errors);
+                }
+                settled => return Receipt::new(Some(authorizer.name()), settled),
+            }
+        }
+        Receipt::new(None, Decision::NoOpinion(grounds))
+    }
+
+    /// What the user may do in a namespace, as far as it can be listed. Guards make it incomplete.
+    pub fn rules(&self, user: &UserInfo, namespace: &str) -> Rules {
+        let mut all = Rules::default();
+        if user.in_group(MASTERS) {
+            all.extend(Rules::everything());
+        }
+        for authorizer in &self.authorizers {
+            all.extend(authorizer.rules(user, namespace));
+        }
+        all.incomplete |= !self.guards.is_empty();
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

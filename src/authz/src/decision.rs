@@ -1,0 +1,173 @@
+//! What was decided and why. Reasons are facts; they become words only when somebody asks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::rbac::{Grant, MissingRole};
+
+/// An authorizer's answer, each with its grounds.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// It may be done.
+    Allow(Grounds),
+    /// It must not be done, whatever others say.
+    Deny(Grounds),
+    /// Others decide; at the end of the chain this is a refusal.
+    NoOpinion(Grounds),
+}
+
+/// Why, and what went wrong while deciding.
+#[derive(Clone, Debug, Default)]
+pub struct Grounds {
+    /// The reasons.
+    pub reasons: Vec<Reason>,
+    /// Errors that kept an authorizer from an opinion.
+    pub errors: Vec<Arc<str>>,
+}
+
+/// One reason of a decision.
+#[derive(Clone, Debug)]
+pub enum Reason {
+    /// The user is in `system:masters`, which nothing binds.
+    Masters,
+    /// A binding grants it.
+    Granted(Grant),
+    /// Nothing granted it, and these roles that bindings name do not exist.
+    Unresolved(Vec<MissingRole>),
+    /// An authorizer's own words.
+    Said(Arc<str>),
+}
+
+impl Decision {
+    /// An opinion without reasons.
+    pub fn no_opinion() -> Self {
+        Self::NoOpinion(Grounds::default())
+    }
+
+    /// Allowed for one reason.
+    pub fn allow(reason: Reason) -> Self {
+        Self::Allow(Grounds { reasons: vec![reason], errors: Vec::new() })
+    }
+
+    /// Denied for one reason.
+    pub fn deny(reason: Reason) -> Self {
+        Self::Deny(Grounds { reasons: vec![reason], errors: Vec::new() })
+    }
+
+    /// Whether it may be done.
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allow(_))
+    }
+
+    /// Whether it was denied outright.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Deny(_))
+    }
+
+    /// The grounds.
+    pub fn grounds(&self) -> &Grounds {
+        match self {
+            Self::Allow(grounds) | Self::Deny(grounds) | Self::NoOpinion(grounds) => grounds,
+        }
+    }
+}
+
+impl Grounds {
+    /// The reasons in upstream's words, a line each.
+    pub fn reason(&self) -> String {
+        join(self.reasons.iter().map(ToString::to_string), "\n")
+    }
+
+    /// The errors as Go's error aggregate prints them.
+    pub fn error(&self) -> String {
+        aggregate(self.errors.iter())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Masters => Ok(()),
+            Self::Granted(grant) => write!(f, "RBAC: allowed by {grant}"),
+            Self::Unresolved(missing) => write!(f, "RBAC: {}", aggregate(missing.iter())),
+            Self::Said(words) => f.write_str(words),
+        }
+    }
+}
+
+/// Names one decision of this process, for receipts, audit and explanations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct DecisionId(u64);
+
+impl DecisionId {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    }
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+/// A decision of the whole chain, with its id.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    id: DecisionId,
+    authorizer: Option<&'static str>,
+    decision: Decision,
+}
+
+impl Receipt {
+    /// Notes what an authorizer decided, or the whole chain if none is named.
+    pub(crate) fn new(authorizer: Option<&'static str>, decision: Decision) -> Self {
+        Self { id: DecisionId::next(), authorizer, decision }
+    }
+
+    /// The id.
+    pub fn id(&self) -> DecisionId {
+        self.id
+    }
+
+    /// Who decided; `None` where nobody had an opinion.
+    pub fn authorizer(&self) -> Option<&'static str> {
+        self.authorizer
+    }
+
+    /// The decision.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Whether it may be done.
+    pub fn is_allowed(&self) -> bool {
+        self.decision.is_allowed()
+    }
+
+    /// The reasons in upstream's words.
+    pub fn reason(&self) -> String {
+        self.decision.grounds().reason()
+    }
+}
+
+/// Joins messages as Go's error aggregate does: each once, brackets around more than one.
+pub(crate) fn aggregate<T: ToString>(errors: impl Iterator<Item = T>) -> String {
+    let mut seen: Vec<String> = Vec::new();
+    for text in errors.map(|e| e.to_string()) {
+        if !seen.contains(&text) {
+            seen.push(text);
+        }
+    }
+    match seen.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    }
+}
+
+fn join(texts: impl Iterator<Item = String>, separator: &str) -> String {
+    texts.filter(|t| !t.is_empty()).collect::<Vec<_>>().join(separator)
+}

@@ -1,0 +1,29 @@
+//! Role-based access control with upstream's semantics.
+//!
+//! ```text
+//! index        bindings by subject and namespace, roles by name; decides in about a microsecond
+//! rule         what one rule allows
+//! binding      who gets which role
+//! cover        whether rules cover other rules: the ground of the escalation checks
+//! escalation   nobody grants what they do not hold, unless they may `escalate` or `bind`
+//! aggregation  the rules of a role that gathers others by label
+//! reconcile    brings the bootstrap objects of an existing cluster up to date
+//! ```
+
+mod aggregation;
+mod binding;
+mod cover;
+mod escalation;
+mod index;
+mod reconcile;
+mod rule;
+
+pub use aggregation::aggregated_rules;
+pub use binding::{Grant, MissingRole};
+pub use escalation::{check_binding_escalation, check_role_escalation};
+pub use index::RbacIndex;
+pub use reconcile::{Reconciled, reconcile};
+pub use rule::Rule;
+
+/// The API group of roles and bindings.
+pub const GROUP: &str = "rbac.authorization.k8s.io";

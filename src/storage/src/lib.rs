@@ -3,7 +3,7 @@
 //!
 //! A write is a [`Txn`]: guards, operations and at most one outbox record that become durable together
 //! at one [`Revision`], or not at all. [`Store`] is the engine's contract, with etcd's semantics;
-//! `Embedded` is the engine of a single machine. Above any engine, `Caches` keeps one
+//! [`Embedded`] is the engine of a single machine. Above any engine, `Caches` keeps one
 //! `ResourceCache` per resource: an ordered map of ready-made JSON bodies with constant-time
 //! snapshots, and a ring of recent events that all watchers share.
 //!
@@ -13,12 +13,14 @@
 //!                              -> watchers woken -> the caller is answered
 //! ```
 
+mod embedded;
 mod error;
 pub mod keys;
 mod revision;
 mod store;
 mod watch;
 
+pub use embedded::{Embedded, Options};
 pub use error::StoreError;
 pub use revision::Revision;
 pub use store::{

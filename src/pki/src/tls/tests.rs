@@ -1,0 +1,280 @@
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use rustls::{ClientConnection, Connection, ProtocolVersion, ServerConnection};
+use rustls_pki_types::ServerName;
+
+use super::*;
+use crate::{
+    Algorithm, ClientTrust, NothingRevoked, Options, Overrides, Peer, Pki, PresentedChain, Purpose, Refusal,
+    RevocationList,
+};
+
+struct World {
+    pki: Pki,
+    trust: Arc<ClientTrust>,
+    revoked: Arc<RevocationList>,
+    _dir: tempfile::TempDir,
+}
+
+fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { token_algorithm: Some(Algorithm::Es256), ..Options::default() };
+    let pki = Pki::open_or_issue(dir.path(), options).unwrap();
+    let revoked = Arc::new(RevocationList::default());
+    let (users, proxies) = (pki.authority_pem("ca").unwrap(), pki.authority_pem("front-proxy-ca").unwrap());
+    let trust = ClientTrust::new(users, Some(proxies), revoked.clone()).unwrap();
+    World { pki, trust, revoked, _dir: dir }
+}
+
+impl World {
+    fn user(&self, name: &str) -> Arc<LiveCertificate> {
+        let issued =
+            self.pki.issue("user", &Overrides { name: name.into(), ..Overrides::default() }).unwrap();
+        LiveCertificate::from_pem(&issued.certificate_pem, issued.key.expose()).unwrap()
+    }
+
+    fn connect(&self, identity: Option<Arc<LiveCertificate>>) -> (ClientConnection, ServerConnection) {
+        let client = client_config(self.pki.authority_pem("ca").unwrap(), identity).unwrap();
+        self.connect_with(client).unwrap()
+    }
+
+    fn connect_with(
+        &self,
+        client: Arc<ClientConfig>,
+    ) -> Result<(ClientConnection, ServerConnection), rustls::Error> {
+        let server = server_config(self.pki.live("apiserver").unwrap()).unwrap();
+        let mut server = ServerConnection::new(server).unwrap();
+        let mut client = ClientConnection::new(client, ServerName::try_from("localhost").unwrap()).unwrap();
+        for _ in 0..10 {
+            pump(&mut client, &mut server)?;
+        }
+        Ok((client, server))
+    }
+
+    fn peer(&self, identity: Arc<LiveCertificate>) -> Arc<PresentedChain> {
+        let (client, server) = self.connect(Some(identity));
+        assert!(!client.is_handshaking() && !server.is_handshaking());
+        match Peer::of_connection(&server, &self.trust) {
+            Peer::Certificate(chain) => chain,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn pump(client: &mut ClientConnection, server: &mut ServerConnection) -> Result<(), rustls::Error> {
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    server.read_tls(&mut bytes.as_slice()).unwrap();
+    server.process_new_packets()?;
+    bytes.clear();
+    server.write_tls(&mut bytes).unwrap();
+    client.read_tls(&mut bytes.as_slice()).unwrap();
+    client.process_new_packets().map(|_| ())
+}
+
+fn foreign(fill: impl FnOnce(&mut CertificateParams)) -> Arc<LiveCertificate> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "admin");
+    fill(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    LiveCertificate::from_pem(&certificate.pem(), &key.serialize_pem()).unwrap()
+}
+
+fn signed_by_ca(world: &World, fill: impl FnOnce(&mut CertificateParams)) -> Arc<LiveCertificate> {
+    let (pem, ca_key) = world.pki.stored("ca").unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&pem, KeyPair::from_pem(ca_key.expose()).unwrap()).unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "late");
+    fill(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    // Not read as `LiveCertificate` reads: that refuses some of what an attacker would send.
+    let secret = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    let secret = provider().key_provider.load_private_key(secret).unwrap();
+    let certified = CertifiedKey::new(vec![certificate.der().clone()], secret);
+    Arc::new(LiveCertificate(ArcSwap::from_pointee(certified)))
+}
+
+#[test]
+fn a_client_of_ours_is_verified() {
+    let world = world();
+    let chain = world.peer(world.user("jane"));
+    let verified = chain.verified(Purpose::User, Timestamp::now()).unwrap();
+    assert_eq!(verified.leaf().common_name, "jane");
+    let again = chain.verified(Purpose::User, Timestamp::now()).unwrap();
+    assert!(Arc::ptr_eq(&verified, &again), "verified once per connection");
+}
+
+#[test]
+fn no_certificate_is_no_peer() {
+    let world = world();
+    let (_, server) = world.connect(None);
+    assert!(matches!(Peer::of_connection(&server, &world.trust), Peer::NoCertificate));
+}
+
+#[test]
+fn an_unfinished_handshake_is_no_peer() {
+    let world = world();
+    let server = server_config(world.pki.live("apiserver").unwrap()).unwrap();
+    let server = ServerConnection::new(server).unwrap();
+    assert!(matches!(Peer::of_connection(&server, &world.trust), Peer::NoCertificate));
+}
+
+#[test]
+fn a_stranger_finishes_the_handshake_but_is_not_believed() {
+    let world = world();
+    let chain = world.peer(foreign(|_| ()));
+    for purpose in [Purpose::User, Purpose::FrontProxy] {
+        assert!(chain.verified(purpose, Timestamp::now()).is_err());
+    }
+}
+
+#[test]
+fn d010_authorities_do_not_vouch_for_each_others_purpose() {
+    let world = world();
+    let proxy = world.peer(world.pki.live("front-proxy-client").unwrap());
+    assert!(proxy.verified(Purpose::FrontProxy, Timestamp::now()).is_ok());
+    assert_eq!(proxy.verified(Purpose::User, Timestamp::now()).unwrap_err(), Refusal::UnknownAuthority);
+    let user = world.peer(world.user("front-proxy-client"));
+    assert_eq!(user.verified(Purpose::FrontProxy, Timestamp::now()).unwrap_err(), Refusal::UnknownAuthority);
+}
+
+#[test]
+fn d034_time_is_checked_on_every_request() {
+    let world = world();
+    let chain = world.peer(world.user("jane"));
+    let now = Timestamp::now();
+    assert!(chain.verified(Purpose::User, now).is_ok());
+    let later = now + SignedDuration::from_hours(24 * 91);
+    assert!(matches!(chain.verified(Purpose::User, later), Err(Refusal::Expired(_))));
+
+    let expired = world.peer(signed_by_ca(&world, |p| p.not_after = date_time_ymd(2020, 1, 1)));
+    assert!(matches!(expired.verified(Purpose::User, now), Err(Refusal::Expired(_))));
+
+    let early = world.peer(signed_by_ca(&world, |p| p.not_before = date_time_ymd(2090, 1, 1)));
+    assert!(matches!(early.verified(Purpose::User, now), Err(Refusal::NotYetValid(_))));
+    let then = "2091-01-01T00:00:00Z".parse().unwrap();
+    assert!(early.verified(Purpose::User, then).is_ok(), "asked again when its time has come");
+}
+
+#[test]
+fn a_serving_certificate_is_no_clients() {
+    let world = world();
+    let chain = world.peer(world.pki.live("apiserver").unwrap());
+    assert_eq!(chain.verified(Purpose::User, Timestamp::now()).unwrap_err(), Refusal::WrongUsage);
+}
+
+#[test]
+fn revocation_reaches_open_connections() {
+    let world = world();
+    let chain = world.peer(world.user("jane"));
+    let verified = chain.verified(Purpose::User, Timestamp::now()).unwrap();
+    world.revoked.replace([verified.leaf().fingerprint.clone()]);
+    assert_eq!(chain.verified(Purpose::User, Timestamp::now()).unwrap_err(), Refusal::Revoked);
+}
+
+#[test]
+fn a026_a_removed_authority_is_felt_by_open_connections_and_sessions_are_not_resumed() {
+    let world = world();
+    let mut config =
+        (*client_config(world.pki.authority_pem("ca").unwrap(), Some(world.user("jane"))).unwrap()).clone();
+    config.resumption = rustls::client::Resumption::in_memory_sessions(8);
+    let config = Arc::new(config);
+    let (client, server) = world.connect_with(config.clone()).unwrap();
+    assert_eq!(client.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+    let Peer::Certificate(chain) = Peer::of_connection(&server, &world.trust) else {
+        panic!("no certificate")
+    };
+    assert!(chain.verified(Purpose::User, Timestamp::now()).is_ok());
+
+    let other = world.pki.authority_pem("front-proxy-ca").unwrap();
+    world.trust.replace(other, None).unwrap();
+    assert_eq!(chain.verified(Purpose::User, Timestamp::now()).unwrap_err(), Refusal::UnknownAuthority);
+
+    let (client, _) = world.connect_with(config).unwrap();
+    assert_eq!(client.handshake_kind(), Some(rustls::HandshakeKind::Full));
+}
+
+#[test]
+fn d071_early_data_is_off() {
+    let world = world();
+    let config = server_config(world.pki.live("apiserver").unwrap()).unwrap();
+    assert_eq!((config.max_early_data_size, config.send_tls13_tickets), (0, 0));
+}
+
+#[test]
+fn d067_odd_chains_are_refused_without_a_panic() {
+    let world = world();
+    let ca = |p: &mut CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let critical = |p: &mut CertificateParams| {
+        let mut extension = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        extension.set_criticality(true);
+        p.custom_extensions.push(extension);
+    };
+    let chain = world.peer(signed_by_ca(&world, ca));
+    assert!(chain.verified(Purpose::User, Timestamp::now()).is_err());
+    let server_only =
+        |p: &mut CertificateParams| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let chain = world.peer(signed_by_ca(&world, server_only));
+    assert_eq!(chain.verified(Purpose::User, Timestamp::now()).unwrap_err(), Refusal::WrongUsage);
+    let config =
+        client_config(world.pki.authority_pem("ca").unwrap(), Some(signed_by_ca(&world, critical))).unwrap();
+    if let Ok((_, server)) = world.connect_with(config)
+        && let Peer::Certificate(chain) = Peer::of_connection(&server, &world.trust)
+    {
+        assert!(chain.verified(Purpose::User, Timestamp::now()).is_err());
+    }
+}
+
+#[test]
+fn c021_old_protocols_and_suites_are_absent() {
+    for suite in &provider().cipher_suites {
+        let name = format!("{:?}", suite.suite());
+        assert!(name.contains("GCM") || name.contains("POLY1305"), "{name}");
+        assert!(name.starts_with("TLS13") || name.contains("ECDHE"), "{name}");
+    }
+}
+
+#[test]
+fn d069_an_unknown_protocol_is_refused() {
+    let world = world();
+    let mut config = (*client_config(world.pki.authority_pem("ca").unwrap(), None).unwrap()).clone();
+    config.alpn_protocols = vec![b"spdy/1".to_vec()];
+    assert!(world.connect_with(Arc::new(config)).is_err());
+    let (client, _) = world.connect(None);
+    assert_eq!(Connection::from(client).alpn_protocol(), Some(&b"h2"[..]));
+}
+
+#[test]
+fn renewal_reaches_the_next_handshake() {
+    let world = world();
+    let live = world.pki.live("apiserver").unwrap();
+    let serve = server_config(live.clone()).unwrap();
+    let shown = || {
+        let config = client_config(world.pki.authority_pem("ca").unwrap(), None).unwrap();
+        let mut client = ClientConnection::new(config, ServerName::try_from("localhost").unwrap()).unwrap();
+        let mut server = ServerConnection::new(serve.clone()).unwrap();
+        for _ in 0..5 {
+            pump(&mut client, &mut server).unwrap();
+        }
+        client.peer_certificates().unwrap()[0].to_vec()
+    };
+    let before = shown();
+    world.pki.renew("apiserver").unwrap();
+    let (chain, key) = world.pki.stored("apiserver").unwrap();
+    live.replace(&chain, key.expose()).unwrap();
+    assert_ne!(shown(), before);
+}
+
+#[test]
+fn b001_a_shared_authority_is_seen() {
+    let world = world();
+    assert!(!world.trust.front_proxy_shares_authority());
+    let ca = world.pki.authority_pem("ca").unwrap();
+    let both = ClientTrust::new(ca, Some(ca), Arc::new(NothingRevoked)).unwrap();
+    assert!(both.front_proxy_shares_authority());
+}

@@ -1,0 +1,222 @@
+//! Which authorities vouch for clients, and which certificates they took back.
+//!
+//! The whole set is replaced at once and carries a generation; a connection that outlives a change
+//! is verified again on its next request. So a removed authority, or a revocation, takes effect on
+//! connections that are already open.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{CertificateError, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+use crate::{Error, Leaf, Result, tls};
+
+/// What a client certificate is to prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its holder is the user it names: the cluster's authority.
+    User,
+    /// Its holder may name users: the front proxy's authority.
+    FrontProxy,
+}
+
+/// Why a presented chain does not prove anything. Its words are for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No authority is configured for the purpose.
+    #[error("no authority is configured")]
+    NoAuthority,
+    /// No authority of ours signed it.
+    #[error("the certificate is signed by no known authority")]
+    UnknownAuthority,
+    /// Its time is over.
+    #[error("the certificate expired at {0}")]
+    Expired(Timestamp),
+    /// Its time has not begun.
+    #[error("the certificate is not valid before {0}")]
+    NotYetValid(Timestamp),
+    /// It is not meant for clients.
+    #[error("the certificate is not for client authentication")]
+    WrongUsage,
+    /// It was taken back.
+    #[error("the certificate is revoked")]
+    Revoked,
+    /// It cannot be read, or breaks a rule.
+    #[error("the certificate is invalid: {0}")]
+    Invalid(String),
+}
+
+/// Says which certificates are no longer to be believed. Asked on every request: it must be cheap.
+pub trait Revoked: Send + Sync + 'static {
+    /// Whether this certificate was revoked.
+    fn is_revoked(&self, leaf: &Leaf) -> bool;
+}
+
+/// Revokes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingRevoked;
+
+impl Revoked for NothingRevoked {
+    fn is_revoked(&self, _leaf: &Leaf) -> bool {
+        false
+    }
+}
+
+/// Revoked certificates by their SHA-256 fingerprints in hexadecimal digits; replaced as a whole.
+#[derive(Debug, Default)]
+pub struct RevocationList(ArcSwap<HashSet<String>>);
+
+impl RevocationList {
+    /// Replaces the list.
+    pub fn replace(&self, fingerprints: impl IntoIterator<Item = String>) {
+        self.0.store(Arc::new(fingerprints.into_iter().collect()));
+    }
+}
+
+impl Revoked for RevocationList {
+    fn is_revoked(&self, leaf: &Leaf) -> bool {
+        let list = self.0.load();
+        !list.is_empty() && list.contains(&leaf.fingerprint)
+    }
+}
+
+/// The authorities that vouch for clients.
+pub struct ClientTrust {
+    anchors: ArcSwap<Anchors>,
+    revoked: Arc<dyn Revoked>,
+}
+
+pub(crate) struct Anchors {
+    pub(crate) generation: u64,
+    users: Option<Authorities>,
+    front_proxies: Option<Authorities>,
+}
+
+struct Authorities {
+    certificates: Vec<CertificateDer<'static>>,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl ClientTrust {
+    /// Trusts the authorities of two PEM bundles; an absent front proxy bundle trusts no front proxy.
+    pub fn new(
+        users_pem: &str,
+        front_proxies_pem: Option<&str>,
+        revoked: Arc<dyn Revoked>,
+    ) -> Result<Arc<Self>> {
+        let anchors = ArcSwap::from_pointee(Anchors::read(0, users_pem, front_proxies_pem)?);
+        Ok(Arc::new(Self { anchors, revoked }))
+    }
+
+    /// Replaces the authorities, for open connections too. On an error the old ones stay.
+    pub fn replace(&self, users_pem: &str, front_proxies_pem: Option<&str>) -> Result<()> {
+        let generation = self.anchors.load().generation + 1;
+        self.anchors.store(Arc::new(Anchors::read(generation, users_pem, front_proxies_pem)?));
+        Ok(())
+    }
+
+    /// Whether some authority vouches both for users and for front proxies: then any user's
+    /// certificate may pass for the front proxy's.
+    pub fn front_proxy_shares_authority(&self) -> bool {
+        let anchors = self.anchors.load();
+        let (Some(users), Some(proxies)) = (&anchors.users, &anchors.front_proxies) else { return false };
+        let key = |der: &CertificateDer<'_>| -> Option<Vec<u8>> {
+            let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
+            Some(parsed.public_key().raw.to_vec())
+        };
+        let known: Vec<_> = users.certificates.iter().map(key).collect();
+        proxies.certificates.iter().map(key).any(|k| known.contains(&k))
+    }
+
+    pub(crate) fn anchors(&self) -> arc_swap::Guard<Arc<Anchors>> {
+        self.anchors.load()
+    }
+
+    pub(crate) fn is_revoked(&self, leaf: &Leaf) -> bool {
+        self.revoked.is_revoked(leaf)
+    }
+}
+
+impl fmt::Debug for ClientTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTrust")
+            .field("generation", &self.anchors.load().generation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Anchors {
+    fn read(generation: u64, users: &str, front_proxies: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            generation,
+            users: Some(Authorities::read("client authorities", users)?),
+            front_proxies: front_proxies
+                .map(|p| Authorities::read("front proxy authorities", p))
+                .transpose()?,
+        })
+    }
+
+    /// Verifies a chain as `now`, for client authentication.
+    pub(crate) fn verify(
+        &self,
+        purpose: Purpose,
+        chain: &[CertificateDer<'static>],
+        leaf: &Leaf,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let authorities = match purpose {
+            Purpose::User => &self.users,
+            Purpose::FrontProxy => &self.front_proxies,
+        };
+        let authorities = authorities.as_ref().ok_or(Refusal::NoAuthority)?;
+        let (first, rest) = chain.split_first().ok_or(Refusal::UnknownAuthority)?;
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        match authorities.verifier.verify_client_cert(first, rest, time) {
+            Ok(_verified) => Ok(()),
+            Err(error) => Err(refusal(&error, leaf)),
+        }
+    }
+}
+
+impl Authorities {
+    fn read(what: &str, pem: &str) -> Result<Self> {
+        let refused = |why: String| Error::malformed(what, why);
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|e| refused(e.to_string()))?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|e| refused(e.to_string()))?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), tls::provider())
+            .build()
+            .map_err(|e| refused(e.to_string()))?;
+        Ok(Self { certificates, verifier })
+    }
+}
+
+fn refusal(error: &rustls::Error, leaf: &Leaf) -> Refusal {
+    let rustls::Error::InvalidCertificate(why) = error else { return Refusal::Invalid(error.to_string()) };
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Refusal::Expired(leaf.not_after)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Refusal::NotYetValid(leaf.not_before)
+        }
+        CertificateError::UnknownIssuer => Refusal::UnknownAuthority,
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            Refusal::WrongUsage
+        }
+        other => Refusal::Invalid(other.to_string()),
+    }
+}

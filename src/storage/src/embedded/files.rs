@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::RwLock;
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::Options;
@@ -22,14 +22,38 @@ use crate::StoreError;
 /// The open database, replaceable.
 pub(super) struct Db {
     options: Options,
-    slot: RwLock<Option<Database>>,
+    slot: RwLock<Slot>,
+}
+
+enum Slot {
+    Open(Database),
+    /// Opening again failed; why every call fails until it succeeds.
+    Failed(StoreError),
+    Closed,
+}
+
+impl Slot {
+    fn take(&mut self) -> Option<Database> {
+        match std::mem::replace(self, Self::Closed) {
+            Self::Open(database) => Some(database),
+            _ => None,
+        }
+    }
+
+    fn database(&self) -> Result<&Database, StoreError> {
+        match self {
+            Self::Open(database) => Ok(database),
+            Self::Failed(error) => Err(error.clone()),
+            Self::Closed => Err(StoreError::Closed),
+        }
+    }
 }
 
 impl Db {
     /// Opens the store's file, making it if there is none.
     pub(super) fn open(options: &Options) -> Result<Self, StoreError> {
         prepare(options)?;
-        let db = Self { options: options.clone(), slot: RwLock::new(None) };
+        let db = Self { options: options.clone(), slot: RwLock::new(Slot::Closed) };
         db.reopen()?;
         db.read("read its format", |txn| tables::check_format(txn, &options.path))?;
         Ok(db)
@@ -39,17 +63,23 @@ impl Db {
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
         let mut slot = self.slot.write();
         let closed = slot.take();
-        guarded(&self.options.path, || {
+        let opened = guarded(&self.options.path, || {
             drop(closed);
-            Ok(())
-        })?;
-        *slot = Some(open_file(&self.options, &self.options.path)?);
+            open_file(&self.options, &self.options.path)
+        });
+        match opened {
+            Ok(database) => *slot = Slot::Open(database),
+            Err(error) => {
+                *slot = Slot::Failed(error.clone());
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
     /// Whether there is a database to work with; false after a [`Self::reopen`] that failed.
     pub(super) fn is_open(&self) -> bool {
-        self.slot.read().is_some()
+        matches!(&*self.slot.read(), Slot::Open(_))
     }
 
     /// Closes the database for good.
@@ -67,9 +97,9 @@ impl Db {
         doing: &'static str,
         read: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let slot = self.database()?;
+        let slot = self.slot.read();
         guarded(&self.options.path, || {
-            let database = slot.as_ref().ok_or(StoreError::Closed)?;
+            let database = slot.database()?;
             read(&database.begin_read().map_err(engine(doing))?)
         })
     }
@@ -79,9 +109,9 @@ impl Db {
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let slot = self.database()?;
+        let slot = self.slot.read();
         guarded(&self.options.path, || {
-            let database = slot.as_ref().ok_or(StoreError::Closed)?;
+            let database = slot.database()?;
             let mut txn = database.begin_write().map_err(engine("begin a commit"))?;
             txn.set_quick_repair(true);
             if write(&txn)? {
@@ -90,11 +120,6 @@ impl Db {
                 txn.abort().map_err(engine("abort a commit"))
             }
         })
-    }
-
-    fn database(&self) -> Result<RwLockReadGuard<'_, Option<Database>>, StoreError> {
-        let slot = self.slot.read();
-        if slot.is_some() { Ok(slot) } else { Err(StoreError::Closed) }
     }
 }
 
@@ -121,7 +146,7 @@ fn prepare(options: &Options) -> Result<(), StoreError> {
     {
         let db = Db {
             options: Options { path: fresh.clone(), ..options.clone() },
-            slot: RwLock::new(Some(open_file(options, &fresh)?)),
+            slot: RwLock::new(Slot::Open(open_file(options, &fresh)?)),
         };
         db.write(|txn| tables::create(txn, &Meta::first()).map(|()| true))?;
         db.close()?;

@@ -1,6 +1,6 @@
 //! What a plugin may know about the write it judges.
 
-use portcullis_api::{Gvk, GroupResource, Object, UserInfo};
+use portcullis_api::{GroupResource, Gvk, Object, UserInfo};
 
 use crate::reader::Reader;
 

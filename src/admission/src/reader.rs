@@ -14,14 +14,28 @@ pub trait Reader: Send + Sync {
     fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>>;
 
     /// Whether a user may do something (for plugins that ask for a further permission).
-    fn allows(&self, user: &UserInfo, verb: &str, resource: &GroupResource, subresource: &str, namespace: &str, name: &str)
-    -> bool;
+    fn allows(
+        &self,
+        user: &UserInfo,
+        verb: &str,
+        resource: &GroupResource,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+    ) -> bool;
 }
 
 /// The words of the verbs plugins ask about.
 impl dyn Reader + '_ {
     /// [`Reader::allows`] for one of the known verbs, without subresource.
-    pub fn may(&self, user: &UserInfo, verb: Verb, resource: &GroupResource, namespace: &str, name: &str) -> bool {
+    pub fn may(
+        &self,
+        user: &UserInfo,
+        verb: Verb,
+        resource: &GroupResource,
+        namespace: &str,
+        name: &str,
+    ) -> bool {
         self.allows(user, verb.as_str(), resource, "", namespace, name)
     }
 }

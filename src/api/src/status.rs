@@ -132,6 +132,8 @@ struct Inner {
     message: String,
     details: Option<Details>,
     log: Option<String>,
+    /// `metadata.continue` of the status; empty for none.
+    cont: String,
 }
 
 /// The answer of a fallible step on a request's path.
@@ -140,7 +142,14 @@ pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 impl ApiError {
     /// An error with a message of the caller's own.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code: reason.code(), reason, message: message.into(), details: None, log: None }))
+        Self(Box::new(Inner {
+            code: reason.code(),
+            reason,
+            message: message.into(),
+            details: None,
+            log: None,
+            cont: String::new(),
+        }))
     }
 
     /// 400 with a message.
@@ -150,8 +159,10 @@ impl ApiError {
 
     /// 500. Takes words for the log only: the client reads a fixed phrase.
     pub fn internal(log: impl Into<String>) -> Self {
-        let mut error =
-            Self::new(Reason::InternalError, "Internal error occurred: the server could not complete the request");
+        let mut error = Self::new(
+            Reason::InternalError,
+            "Internal error occurred: the server could not complete the request",
+        );
         error.0.log = Some(log.into());
         error
     }
@@ -159,12 +170,14 @@ impl ApiError {
     /// 500 whose message upstream shows to clients; only for words free of server secrets.
     pub fn internal_said(message: &str) -> Self {
         let cause = Cause { message: message.to_owned(), ..Cause::default() };
-        Self::new(Reason::InternalError, format!("Internal error occurred: {message}")).with_causes(vec![cause])
+        Self::new(Reason::InternalError, format!("Internal error occurred: {message}"))
+            .with_causes(vec![cause])
     }
 
     /// 503 with words for the log only.
     pub fn unavailable(log: impl Into<String>) -> Self {
-        let mut error = Self::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request");
+        let mut error =
+            Self::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request");
         error.0.log = Some(log.into());
         error
     }
@@ -183,7 +196,8 @@ impl ApiError {
 
     /// 409: an object of this name exists.
     pub fn already_exists(resource: &GroupResource, name: &str) -> Self {
-        Self::new(Reason::AlreadyExists, format!("{resource} \"{name}\" already exists")).about(resource, name)
+        Self::new(Reason::AlreadyExists, format!("{resource} \"{name}\" already exists"))
+            .about(resource, name)
     }
 
     /// 409: the request was built on another state of the object.
@@ -194,7 +208,8 @@ impl ApiError {
 
     /// 409 in the words an optimistic-lock failure has.
     pub fn modified(resource: &GroupResource, name: &str) -> Self {
-        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        let why =
+            "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(resource, name, why)
     }
 
@@ -277,6 +292,13 @@ impl ApiError {
         self
     }
 
+    /// Sets the token in the status's list metadata with which a client may go on.
+    #[must_use]
+    pub fn with_continue(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.0.cont);
+        self
+    }
+
     /// Answers with another HTTP code than the reason's.
     #[must_use]
     pub fn with_code(mut self, code: StatusCode) -> Self {
@@ -314,7 +336,8 @@ impl ApiError {
         let mut status = Map::new();
         status.insert("kind".into(), "Status".into());
         status.insert("apiVersion".into(), "v1".into());
-        status.insert("metadata".into(), json!({}));
+        let metadata = if self.0.cont.is_empty() { json!({}) } else { json!({ "continue": self.0.cont }) };
+        status.insert("metadata".into(), metadata);
         status.insert("status".into(), "Failure".into());
         put(&mut status, "message", &self.0.message);
         put(&mut status, "reason", self.0.reason.as_str());

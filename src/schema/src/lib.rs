@@ -4,10 +4,14 @@
 //! reading the object into upstream's struct. `Kind::decode` makes such a tree from bytes in one pass,
 //! `Kind::normalize` from a tree that a patch made; both are driven by [`types`], a table of every field.
 
+pub mod decode;
 pub mod defaults;
+pub mod managed;
 mod kind;
+pub mod patch;
 mod rows;
 pub mod types;
+pub mod yaml;
 
 pub use kind::{Kind, kind, kind_named, kinds, knows_group_version};
 pub use rows::{Column, Group, Row, Store, Subresource, groups, row, row_of_group, row_of_kind, rows};

@@ -82,8 +82,12 @@ pub struct Struct {
 impl Struct {
     /// The field of a JSON name; names are case sensitive.
     pub fn field(&self, json: &str) -> Option<&Field> {
-        let at = self.fields.binary_search_by(|field| field.json.cmp(json)).ok()?;
-        self.fields.get(at)
+        self.fields.get(self.place(json)?)
+    }
+
+    /// Where the field of a JSON name is among [`Struct::fields`].
+    pub fn place(&self, json: &str) -> Option<usize> {
+        self.fields.binary_search_by(|field| field.json.cmp(json)).ok()
     }
 
     /// The Go name without its package: `PodSpec`.
@@ -110,6 +114,8 @@ pub struct Field {
     pub pointer: bool,
     /// When Go leaves the field out.
     pub omit: Omit,
+    /// The Go structs that JSON inlines around it, joined with dots; empty for none.
+    pub inlined: &'static str,
     /// Its place in protobuf.
     pub proto: Proto,
     /// How apply merges the list or map.
@@ -128,6 +134,22 @@ pub struct Field {
     pub item_default: Option<&'static str>,
     /// Whether OpenAPI says it must be given.
     pub required: bool,
+}
+
+impl Field {
+    /// Whether Go writes the field when it was not given: a zero value, `null` or an object of zeros.
+    pub fn shown_when_absent(&self) -> bool {
+        if self.pointer {
+            return self.omit == Omit::Never;
+        }
+        match self.ty {
+            Type::String | Type::Bool | Type::Int32 | Type::Int64 | Type::Float64 | Type::Bytes => {
+                self.omit == Omit::Never
+            }
+            Type::List(_) | Type::Map(_) => self.omit == Omit::Never,
+            _ => self.omit != Omit::Zero,
+        }
+    }
 }
 
 /// What a field, item or map value holds.

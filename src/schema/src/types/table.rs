@@ -49,13 +49,14 @@ fn field(line: &'static str, known: &HashMap<&'static str, StructId>) -> Field {
     let (list, keys, patch_strategy, patch_merge_key) =
         (list(cell()), words(cell(), ','), words(cell(), ','), cell());
     let (default, enum_values, required) = (given(cell()), cell(), cell() == "!");
-    let (item_enum, item_default) = (cell(), given(cell()));
+    let (item_enum, item_default, inlined) = (cell(), given(cell()), cell());
     Field {
         json,
         ty: compact_type(compact, known),
         go: if go.is_empty() { compact } else { go },
         pointer,
         omit,
+        inlined,
         proto,
         list,
         keys,

@@ -66,9 +66,9 @@ impl<'a> Element<'a> {
         match self {
             Self::Field(name) => Element::Field(Cow::Owned(name.into_owned())),
             Self::Key(keys) => {
-                let owned = keys.iter().map(|(name, value)| {
-                    (Cow::Owned(name.clone().into_owned()), value.clone().into_owned())
-                });
+                let owned = keys
+                    .iter()
+                    .map(|(name, value)| (Cow::Owned(name.clone().into_owned()), value.clone().into_owned()));
                 Element::Key(owned.collect())
             }
             Self::Value(value) => Element::Value(value.into_owned()),
@@ -95,7 +95,7 @@ fn json(text: &str) -> Result<Value, BadElement> {
 
 fn parse_keys<'a>(text: &str) -> Result<Arc<[(Cow<'a, str>, Scalar<'a>)]>, BadElement> {
     let Value::Object(map) = json(text)? else { return Err(BadElement) };
-    let mut keys: Vec<_> =
+    let mut keys: Vec<(Cow<'a, str>, Scalar<'a>)> =
         map.into_iter().map(|(name, value)| (Cow::Owned(name), Scalar::from_owned(value))).collect();
     keys.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(keys.into())

@@ -128,15 +128,14 @@ impl Tracker<'_> {
             .map_err(|why| failed(format!("failed to merge config: {why}")))?;
         let mut managed = self.reconciled(managed);
         let own = self.own_entry(&mut managed, request.manager);
-        let reset = FieldSet::of_names(self.reset_fields);
-        let applied = fieldset_of(self.shape, &config).recursive_difference(&reset);
+        let applied = self.writable.of(fieldset_of(self.shape, &config));
         let last = self.put_set(&mut managed, own, applied);
         let merged = self.without_abandoned(merged, &managed, last);
         let unchanged = merged == *before;
         let encoded = {
             let changes = compare(self.shape, before, &merged)
                 .map_err(|why| failed(format!("failed to compare objects: {why}")))?
-                .without(&reset);
+                .within(self.writable);
             if !request.force {
                 self.no_conflicts(&managed, own, &changes)?;
             }

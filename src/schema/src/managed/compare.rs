@@ -8,6 +8,7 @@ use super::element::Element;
 use super::set::{FieldSet, Node};
 use super::shape::{ListShape, MapShape, ShapeRef};
 use super::walk::{BadEntry, View, entry_element, field_shape};
+use super::writable::Writable;
 
 /// The fields a change touches.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -24,7 +25,7 @@ pub fn compare<'a>(shape: ShapeRef<'a>, old: &'a Value, new: &'a Value) -> Resul
 }
 
 /// Compares two versions of an object given as maps.
-pub fn compare_maps<'a>(
+pub(super) fn compare_maps<'a>(
     shape: ShapeRef<'a>,
     old: &'a Map<String, Value>,
     new: &'a Map<String, Value>,
@@ -37,16 +38,10 @@ pub fn compare_maps<'a>(
 }
 
 impl Changes<'_> {
-    /// Leaves out the fields of a set and all below them.
+    /// The changes of fields that an endpoint can set.
     #[must_use]
-    pub fn without(self, ignored: &FieldSet<'_>) -> Self {
-        if ignored.is_empty() {
-            return self;
-        }
-        Self {
-            changed: self.changed.recursive_difference(ignored),
-            removed: self.removed.recursive_difference(ignored),
-        }
+    pub fn within(self, writable: Writable<'_>) -> Self {
+        Self { changed: writable.of(self.changed), removed: writable.of(self.removed) }
     }
 }
 

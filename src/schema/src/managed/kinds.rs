@@ -6,6 +6,7 @@ use portcullis_api::Object;
 
 use super::shape::ShapeRef;
 use super::tracker::{Tracker, Versions};
+use super::writable::Writable;
 use crate::decode::FieldValidation;
 use crate::kind::{Kind, kinds};
 use crate::types::types;
@@ -36,12 +37,11 @@ impl Kind {
         EMPTY.get(self.root().index() as usize).unwrap_or(&*NONE)
     }
 
-    /// Tracks the owners of its objects' fields at one endpoint. `reset_fields` are those that the
-    /// endpoint does not let clients set.
+    /// Tracks the owners of its objects' fields at one endpoint ([`super::writable`] says what it sets).
     pub fn tracker<'k>(
         &'k self,
         subresource: &'k str,
-        reset_fields: &'k [&'k [&'k str]],
+        writable: Writable<'k>,
         versions: &'k dyn Versions,
     ) -> Tracker<'k> {
         Tracker {
@@ -50,7 +50,7 @@ impl Kind {
             kind: self.kind(),
             subresource,
             empty: self.empty(),
-            reset_fields,
+            writable,
             versions,
         }
     }

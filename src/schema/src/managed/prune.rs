@@ -139,6 +139,6 @@ fn is_atomic(shape: &Shape) -> bool {
         Shape::List(list) => list.entries == Entries::Atomic,
         Shape::Map(map) => map.atomic,
         Shape::Opaque => true,
-        Shape::Scalar(_) | Shape::Deduced => false,
+        Shape::Scalar(_) | Shape::Deduced | Shape::BuiltIn(_) => false,
     }
 }

@@ -2,7 +2,7 @@
 //! are told apart.
 //!
 //! Built-in kinds share one arena made from [`crate::types`]; each version of a custom resource has its
-//! own, made from its OpenAPI schema (`openapi.rs`).
+//! own ([`super::CustomShape`]).
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ static BUILT_IN: LazyLock<Shapes> = LazyLock::new(|| Shapes::compile(types()));
 
 /// An arena of shapes.
 #[derive(Debug, Default)]
-pub struct Shapes {
+pub(super) struct Shapes {
     nodes: Vec<Shape>,
 }
 
@@ -43,6 +43,8 @@ pub(super) enum Shape {
     Opaque,
     /// Any JSON; objects are owned field by field, lists as a whole.
     Deduced,
+    /// A built-in struct, referred to from another arena.
+    BuiltIn(StructId),
 }
 
 /// Which scalars a leaf takes.
@@ -130,7 +132,10 @@ impl<'k> ShapeRef<'k> {
 
     /// Another shape of the same arena.
     pub(super) fn at(self, id: ShapeId) -> Self {
-        Self { id, ..self }
+        match self.shapes.get(id) {
+            Shape::BuiltIn(id) => Self::of_struct(*id),
+            _ => Self { id, ..self },
+        }
     }
 }
 

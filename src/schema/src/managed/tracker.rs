@@ -18,6 +18,7 @@ use super::entries::{Entry, ManagedFields, Operation, is_reset, list_of};
 use super::prune::reconcile;
 use super::set::FieldSet;
 use super::shape::ShapeRef;
+use super::writable::Writable;
 
 /// How many managers of updates an object keeps apart.
 const MAX_UPDATE_MANAGERS: usize = 10;
@@ -53,8 +54,8 @@ pub struct Tracker<'k> {
     pub subresource: &'k str,
     /// The object as Go encodes it when nothing is set.
     pub empty: &'k Object,
-    /// Fields that a write through this endpoint cannot set.
-    pub reset_fields: &'k [&'k [&'k str]],
+    /// Fields that a write through this endpoint sets.
+    pub writable: Writable<'k>,
     /// How objects look in other versions.
     pub versions: &'k dyn Versions,
 }
@@ -68,9 +69,9 @@ pub trait Versions: Sync {
         api_version: &str,
     ) -> Option<(ShapeRef<'_>, Map<String, Value>)>;
 
-    /// Fields that a write through the same endpoint of another version cannot set.
-    fn reset_fields(&self, _api_version: &str) -> &[&[&str]] {
-        &[]
+    /// Fields that a write through the same endpoint of another version sets.
+    fn writable(&self, _api_version: &str) -> Writable<'_> {
+        Writable::ALL
     }
 }
 
@@ -147,7 +148,7 @@ impl<'k> Tracker<'k> {
         new: &'a Map<String, Value>,
         now: &'a str,
     ) -> Result<ManagedFields<'a>, String> {
-        let changes = compare_maps(self.shape, old, new)?.without(&FieldSet::of_names(self.reset_fields));
+        let changes = compare_maps(self.shape, old, new)?.within(self.writable);
         let mut managed = self.leave_others(managed, None, &changes, old, new)?;
         let taken = changes.changed.difference(&FieldSet::of_names(UNTRACKED));
         if !taken.is_empty() {
@@ -180,8 +181,8 @@ impl<'k> Tracker<'k> {
                 let was = self.versions.convert(old, &entry.api_version);
                 let is = self.versions.convert(new, &entry.api_version);
                 let (Some((shape, was)), Some((_, is))) = (was, is) else { continue };
-                let reset = FieldSet::of_names(self.versions.reset_fields(&entry.api_version));
-                let changes = compare_maps(shape, &was, &is)?.without(&reset);
+                let changes =
+                    compare_maps(shape, &was, &is)?.within(self.versions.writable(&entry.api_version));
                 entry.set = in_version(shape, &changes, entry.set);
             }
             entries.push(entry);

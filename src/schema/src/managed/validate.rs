@@ -55,7 +55,7 @@ impl Walk {
             (Shape::List(_), _) => self.misfit(format!("expected list, got {}", go_pointer(value))),
             (Shape::Map(map), Value::Object(object)) => self.map(shape, map, object),
             (Shape::Map(_), _) => self.misfit(format!("expected map, got {}", go_pointer(value))),
-            (Shape::Opaque | Shape::Deduced, _) => {}
+            (Shape::Opaque | Shape::Deduced | Shape::BuiltIn(_), _) => {}
         }
     }
 

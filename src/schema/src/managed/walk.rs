@@ -36,7 +36,7 @@ impl<'k> View<'k> {
             Shape::Deduced if one.is_some_and(Value::is_object) || other.is_some_and(Value::is_object) => {
                 Self::Deduced
             }
-            Shape::Scalar(_) | Shape::Opaque | Shape::Deduced | Shape::List(_) | Shape::Map(_) => Self::Leaf,
+            _ => Self::Leaf,
         }
     }
 }

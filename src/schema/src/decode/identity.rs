@@ -3,8 +3,6 @@
 //! Upstream reads `apiVersion` and `kind` first, with a reader that does not mind the case of the names,
 //! creates the object they name and converts it to what the endpoint wants. Each step has its own error.
 
-use std::borrow::Cow;
-
 use portcullis_api::field::go_quote;
 use portcullis_api::{GroupVersion, Value};
 
@@ -185,7 +183,7 @@ impl<'a, S: Source<'a>> Reader<S> {
         members: &mut Members,
         identity: &mut Identity,
         name: Name,
-        key: &Cow<'a, str>,
+        key: &str,
     ) -> Result<(), Stop> {
         self.note(members, key, &At::ROOT);
         let token = self.source.token()?;

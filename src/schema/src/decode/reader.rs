@@ -261,13 +261,23 @@ impl<'a, S: Source<'a>> Reader<S> {
         let value = match ty {
             Type::Int32 => text.parse::<i32>().ok().map(Value::from),
             Type::Int64 => text.parse::<i64>().ok().map(Value::from),
-            _ => text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number),
+            _ => text.parse::<f64>().ok().and_then(float),
         };
         if value.is_none() {
             self.mismatch(at.type_error(&format!("number {text}")));
         }
         value
     }
+}
+
+/// A floating point number as Go writes it: without a fraction if it has none.
+fn float(value: f64) -> Option<Value> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "integers up to 2^53 are exact in both types")]
+        return Some(Value::from(value as i64));
+    }
+    serde_json::Number::from_f64(value).map(Value::Number)
 }
 
 /// The members of a struct as far as they were read.

@@ -1,5 +1,7 @@
 //! How a text is written in YAML: plain, quoted, or as a block.
 
+use serde_json::Number;
+
 use super::scalar;
 
 /// The way a text is written.
@@ -31,6 +33,25 @@ fn of_line(text: &str) -> Style {
         Style::Plain
     } else {
         Style::Single
+    }
+}
+
+/// A number as Go writes it: whole if it can be, with an exponent from a million up and below 0.0001.
+pub(super) fn number(number: &Number) -> String {
+    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
+    if value.fract() == 0.0 && value.abs() < 9e18 {
+        return format!("{:.0}", value + 0.0);
+    }
+    let scientific = format!("{value:e}");
+    match scientific
+        .split_once('e')
+        .and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?)))
+    {
+        Some((digits, exponent)) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        _ => value.to_string(),
     }
 }
 

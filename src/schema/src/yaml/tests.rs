@@ -156,3 +156,17 @@ fn what_is_written_is_read_again() {
         assert_eq!(value(&to_string(&tree)), tree, "{text:?}");
     }
 }
+
+#[test]
+fn numbers_are_written_as_go_writes_them() {
+    for (number, text) in [
+        (json!(1.0), "1\n"),
+        (json!(-0.0), "0\n"),
+        (json!(0.5), "0.5\n"),
+        (json!(1_234_567.5), "1.2345675e+06\n"),
+        (json!(0.000_01), "1e-05\n"),
+        (json!(u64::MAX), "18446744073709551615\n"),
+    ] {
+        assert_eq!(to_string(&number), text);
+    }
+}

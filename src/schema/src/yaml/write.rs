@@ -77,7 +77,7 @@ impl Writer {
         match value {
             Value::Null => self.puts("null"),
             Value::Bool(value) => self.puts(if *value { "true" } else { "false" }),
-            Value::Number(number) => self.puts(&number.to_string()),
+            Value::Number(number) => self.puts(&style::number(number)),
             Value::String(text) => match style::of(text) {
                 Style::Literal => return self.literal(text, indent),
                 style => self.string(text, style, Some(indent)),

@@ -2,20 +2,37 @@
 //!
 //! ```text
 //! Impersonate   Audited<Authenticated> -> Effective    whose rights count
-//! Fairness      Effective -> Seated                     whose turn it is
-//! Authorize     Seated -> Authorized                    asks the chain; hands out the permit
+//! Fairness      Effective -> Seated                    whose turn it is
+//! Authorize     Seated -> Authorized                   asks the chain; hands out the permit
 //! ```
 //!
 //! A decision is a pure function of user, attributes and indexes ([`chain`]); RBAC's index is kept up
 //! to date write by write ([`rbac`]). The [`Permit`] that a decision yields is asked again at the
-//! door of storage.
+//! door of storage. Reviews ([`review`]) put questions to the same chain.
 
 pub mod attributes;
+mod authorize;
 pub mod chain;
 pub mod decision;
+mod effects;
+mod evidence;
+mod fairness;
+mod forbidden;
+mod impersonate;
 pub mod listing;
+mod permit;
+pub mod policies;
 pub mod rbac;
+pub mod review;
+#[cfg(test)]
+mod testing;
 
 pub use attributes::Attributes;
+pub use authorize::{Authorize, AuthorizeLayer};
 pub use chain::{Authorizer, Chain, Guard};
 pub use decision::{Decision, Receipt};
+pub use evidence::{Authorized, Effective, Seated};
+pub use fairness::{DEFAULT_SEATS, Fairness, FairnessLayer, Queue};
+pub use forbidden::forbidden;
+pub use impersonate::{Impersonate, ImpersonateLayer};
+pub use permit::Permit;

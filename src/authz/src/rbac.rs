@@ -24,6 +24,7 @@ pub use escalation::{check_binding_escalation, check_role_escalation};
 pub use index::RbacIndex;
 pub use reconcile::{Reconciled, reconcile};
 pub use rule::Rule;
+pub(crate) use rule::{Words, url_matches, words};
 
 /// The API group of roles and bindings.
 pub const GROUP: &str = "rbac.authorization.k8s.io";

@@ -31,16 +31,12 @@ pub struct Rule {
 impl Rule {
     /// Reads an entry of `rules`.
     pub fn from_value(value: &Value) -> Self {
-        let words = |field: &str| {
-            let list = value.get(field).and_then(Value::as_array).into_iter().flatten();
-            list.filter_map(Value::as_str).map(Box::from).collect()
-        };
         Self {
-            api_groups: words("apiGroups"),
-            non_resource_urls: words("nonResourceURLs"),
-            resource_names: words("resourceNames"),
-            resources: words("resources"),
-            verbs: words("verbs"),
+            api_groups: words(value, "apiGroups"),
+            non_resource_urls: words(value, "nonResourceURLs"),
+            resource_names: words(value, "resourceNames"),
+            resources: words(value, "resources"),
+            verbs: words(value, "verbs"),
         }
     }
 
@@ -75,6 +71,12 @@ impl Rule {
             && self.resources.iter().any(|rule| resource_matches(rule, asked.resource, asked.subresource))
             && (self.resource_names.is_empty() || self.resource_names.iter().any(|n| &**n == asked.name))
     }
+}
+
+/// Reads a list of words.
+pub(crate) fn words(value: &Value, field: &str) -> Words {
+    let list = value.get(field).and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(Box::from).collect()
 }
 
 fn has_or_star(words: &[Box<str>], word: &str) -> bool {

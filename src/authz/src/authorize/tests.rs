@@ -1,0 +1,26 @@
+use portcullis_api::{UserInfo, Verb, body};
+use tower::{ServiceExt, service_fn};
+
+use super::*;
+use crate::chain::MASTERS;
+use crate::testing::{effective, info};
+
+async fn authorize(user: &UserInfo, verb: Verb) -> Result<Response<Body>, ApiError> {
+    let handler = service_fn(|request: Authorized| async move {
+        let (_, _, _, permit) = request.into_request();
+        assert!(permit.receipt().is_some_and(Receipt::is_allowed));
+        Ok(Response::new(body::empty()))
+    });
+    let gate = AuthorizeLayer::new(Arc::new(Chain::new())).layer(handler);
+    gate.oneshot(Seated::assertion(effective(user, &info(verb, "p")))).await
+}
+
+#[tokio::test]
+async fn who_may_gets_a_permit_and_who_may_not_a_refusal() {
+    assert!(authorize(&UserInfo::new("root", [MASTERS]), Verb::Delete).await.is_ok());
+    let error = authorize(&UserInfo::new("u", [""; 0]), Verb::Delete).await.unwrap_err();
+    assert_eq!(
+        error.message(),
+        "pods \"p\" is forbidden: User \"u\" cannot delete resource \"pods\" in API group \"\" in the namespace \"n\""
+    );
+}

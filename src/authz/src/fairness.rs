@@ -1,0 +1,146 @@
+//! The gate that settles whose turn it is: `Effective` in, `Seated` out.
+//!
+//! ```text
+//! schema   which requests belong together, by the effective user and the attributes alone
+//! level    so many of them at once; the rest waits in fair queues, bounded, or is refused with 429
+//! ```
+//!
+//! Masters and health checks are exempt. A stream holds no seat: it would keep it for hours.
+
+mod level;
+mod schema;
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::Response;
+use parking_lot::RwLock;
+use portcullis_api::{ApiError, Body, Object, RequestInfo, UserInfo};
+use tower::{Layer, Service};
+
+use self::level::{Level, Seat};
+use self::schema::Table;
+use crate::attributes::Attributes;
+use crate::chain::MASTERS;
+use crate::evidence::{Effective, Seated};
+
+/// Upstream's default of requests in flight.
+pub const DEFAULT_SEATS: usize = 600;
+
+/// Seconds after which a refused client may try again.
+const RETRY_AFTER: u32 = 1;
+
+/// The schemas and levels in force.
+pub struct Fairness {
+    table: RwLock<Arc<Table>>,
+    seats: usize,
+}
+
+impl Fairness {
+    /// Reads FlowSchemas and PriorityLevelConfigurations; `seats` requests are served at once.
+    pub fn new<'a>(objects: impl Iterator<Item = &'a Object> + Clone, seats: usize) -> Self {
+        Self { table: RwLock::new(Arc::new(Table::new(objects, seats))), seats }
+    }
+
+    /// Takes other schemas and levels from now on. Who is seated or waits does so under the old ones.
+    pub fn reload<'a>(&self, objects: impl Iterator<Item = &'a Object> + Clone) {
+        *self.table.write() = Arc::new(Table::new(objects, self.seats));
+    }
+
+    fn place(&self, user: &UserInfo, info: &RequestInfo) -> Place {
+        if info.is_long_running() || user.in_group(MASTERS) {
+            return Place::Free;
+        }
+        let attributes = Attributes::from(info);
+        let table = self.table.read();
+        let Some(schema) = table.classify(user, &attributes) else { return Place::Free };
+        let Some(level) = &schema.level else { return Place::Free };
+        match level.try_sit() {
+            Some(seat) => Place::Seat(seat),
+            None => Place::Queue(Arc::clone(level), table.flow(schema, user, &attributes)),
+        }
+    }
+}
+
+/// Where a request goes.
+enum Place {
+    /// It needs no seat.
+    Free,
+    /// It has one.
+    Seat(Seat),
+    /// It has to wait in a flow of a level.
+    Queue(Arc<Level>, u64),
+}
+
+impl Place {
+    /// A seat, if one is needed.
+    async fn seat(self) -> Result<Option<Seat>, ApiError> {
+        match self {
+            Self::Free => Ok(None),
+            Self::Seat(seat) => Ok(Some(seat)),
+            Self::Queue(level, flow) => match level.sit(flow).await {
+                Some(seat) => Ok(Some(seat)),
+                None => {
+                    let words = "Too many requests, please try again later.";
+                    Err(ApiError::too_many_requests(words, RETRY_AFTER))
+                }
+            },
+        }
+    }
+}
+
+/// Makes [`Queue`] services.
+#[derive(Clone)]
+pub struct FairnessLayer(Arc<Fairness>);
+
+impl FairnessLayer {
+    /// Seats by these rules.
+    pub fn new(fairness: Arc<Fairness>) -> Self {
+        Self(fairness)
+    }
+}
+
+impl<S> Layer<S> for FairnessLayer {
+    type Service = Queue<S>;
+
+    fn layer(&self, inner: S) -> Queue<S> {
+        Queue { inner, fairness: Arc::clone(&self.0) }
+    }
+}
+
+/// The gate.
+#[derive(Clone)]
+pub struct Queue<S> {
+    inner: S,
+    fairness: Arc<Fairness>,
+}
+
+impl<S> Service<Effective> for Queue<S>
+where
+    S: Service<Seated, Response = Response<Body>, Error = ApiError> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ApiError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Effective) -> Self::Future {
+        let next = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, next);
+        let place = self.fairness.place(request.user(), request.info());
+        Box::pin(async move {
+            let _seat = place.seat().await?;
+            ready.call(Seated::assertion(request)).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

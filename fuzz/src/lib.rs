@@ -1,0 +1,13 @@
+//! What is fuzzed: one plain function for each target, from bytes to "it did not panic".
+//!
+//! The engine (`fuzz_targets/`) and the smoke test (`tests/smoke.rs`) call the same functions.
+
+mod decode;
+
+pub use decode::decode;
+
+/// A target's name and body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets, for the smoke test.
+pub const TARGETS: &[Target] = &[("decode", decode)];

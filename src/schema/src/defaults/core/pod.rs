@@ -121,7 +121,8 @@ fn probe(probe: &mut Map<String, Value>) {
     set_zero(probe, "failureThreshold", 3);
     http_get(probe);
     if let Some(grpc) = child(probe, "grpc") {
-        set_missing(grpc, "service", "");
+        // A pointer that is never omitted: decoding shows it as null.
+        set_empty(grpc, "service", "");
     }
 }
 

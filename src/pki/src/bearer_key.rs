@@ -110,7 +110,7 @@ impl SigningKey {
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
-            Pair::Ecdsa(pair) => Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec()),
+            Pair::Ecdsa(pair) => Ok(low_s(pair.sign(&random, message).map_err(failed)?.as_ref())),
         }
     }
 
@@ -204,8 +204,12 @@ impl VerifyingKey {
         pem("PUBLIC KEY", &self.spki).to_string()
     }
 
-    /// Whether the signature over the message is this key's.
+    /// Whether the signature over the message is this key's. Of the two forms an ECDSA signature has,
+    /// only the one [`SigningKey::sign`] makes is believed, so that nobody can make a second token of one.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        if self.algorithm == Algorithm::Es256 && !is_low_s(signature) {
+            return false;
+        }
         self.key.verify_sig(message, signature).is_ok()
     }
 }
@@ -227,6 +231,37 @@ fn pair_of_pkcs8(der: &[u8]) -> Option<Pair> {
         return Some(Pair::Rsa(pair));
     }
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok().map(Pair::Ecdsa)
+}
+
+/// The order of the group of P-256, and half of it.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+    0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+const HALF_ORDER: [u8; 32] = [
+    0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xde,
+    0x73, 0x7d, 0x56, 0xd3, 0x8b, 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8,
+];
+
+/// Whether the second half of a signature is at most half the group's order.
+fn is_low_s(signature: &[u8]) -> bool {
+    signature.len() == 64 && signature.iter().skip(32).le(&HALF_ORDER)
+}
+
+/// The form of a signature in which [`is_low_s`] holds: `s`, or the order minus `s`.
+fn low_s(signature: &[u8]) -> Vec<u8> {
+    let mut signature = signature.to_vec();
+    if signature.len() != 64 || is_low_s(&signature) {
+        return signature;
+    }
+    let mut borrow = 0;
+    for (digit, of_order) in signature.iter_mut().skip(32).rev().zip(ORDER.iter().rev()) {
+        let (first, under) = of_order.overflowing_sub(*digit);
+        let (second, again) = first.overflowing_sub(borrow);
+        *digit = second;
+        borrow = u8::from(under || again);
+    }
+    signature
 }
 
 /// Members in the order upstream writes them.
@@ -285,6 +320,15 @@ mod tests {
             assert_eq!(public.algorithm(), algorithm);
             let jwk: serde_json::Value = serde_json::from_str(public.jwk()).unwrap();
             assert_eq!(jwk["kid"], public.kid());
+        }
+    }
+
+    #[test]
+    fn d057_every_signature_has_the_low_form() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        for round in 0..64u8 {
+            let signature = key.sign(&[round]).unwrap();
+            assert!(is_low_s(&signature) && key.public().verifies(&[round], &signature));
         }
     }
 

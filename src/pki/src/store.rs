@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -29,7 +30,7 @@ pub struct Pki {
     directory: PathBuf,
     options: Options,
     authorities: BTreeMap<&'static str, Authority>,
-    signing: SigningKey,
+    signing: Arc<SigningKey>,
     /// Renewals and rotations, one at a time.
     writing: Mutex<()>,
 }
@@ -57,7 +58,7 @@ impl Pki {
         for profile in Profile::all()?.iter().filter(|p| p.is_authority()) {
             authorities.insert(profile.name.as_str(), open_authority(&directory, profile)?);
         }
-        let signing = open_token_key(&directory, &options)?;
+        let signing = Arc::new(open_token_key(&directory, &options)?);
         let pki = Self { directory, options, authorities, signing, writing: Mutex::new(()) };
         pki.renew_due(Timestamp::now())?;
         Ok(pki)
@@ -138,7 +139,7 @@ impl Pki {
     }
 
     /// A stored certificate, ready for TLS.
-    pub fn live(&self, profile: &str) -> Result<std::sync::Arc<LiveCertificate>> {
+    pub fn live(&self, profile: &str) -> Result<Arc<LiveCertificate>> {
         let (certificate, key) = self.stored(profile)?;
         LiveCertificate::from_pem(&certificate, key.expose())
     }
@@ -152,8 +153,8 @@ impl Pki {
     }
 
     /// The key that signs service account tokens.
-    pub fn token_key(&self) -> &SigningKey {
-        &self.signing
+    pub fn token_key(&self) -> Arc<SigningKey> {
+        self.signing.clone()
     }
 
     /// The keys that check service account tokens: the signing key's own first, then every further

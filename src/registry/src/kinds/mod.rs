@@ -6,6 +6,7 @@
 pub(crate) mod check;
 pub(crate) mod core;
 pub(crate) mod meta;
+pub(crate) mod others;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,12 +18,13 @@ pub(crate) type Row = (&'static str, &'static str, &'static str, &'static dyn St
 
 type Table = HashMap<(&'static str, &'static str, &'static str), &'static dyn Strategy>;
 
-/// The tables of all groups.
-const TABLES: &[&[Row]] = &[core::STRATEGIES];
+/// The rows of all groups.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    std::iter::once(&core::STRATEGIES).chain(others::STRATEGIES).copied().flatten()
+}
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let rows = TABLES.iter().flat_map(|table| table.iter());
-    rows.map(|&(group, resource, subresource, strategy)| ((group, resource, subresource), strategy)).collect()
+    rows().map(|&(group, resource, subresource, strategy)| ((group, resource, subresource), strategy)).collect()
 });
 
 /// The behaviour of a resource or of one of its subresources.
@@ -36,6 +38,6 @@ mod tests {
 
     #[test]
     fn no_resource_has_two_rows() {
-        assert_eq!(TABLE.len(), TABLES.iter().map(|table| table.len()).sum::<usize>());
+        assert_eq!(TABLE.len(), rows().count());
     }
 }

@@ -9,7 +9,7 @@ pub struct Column {
     /// The heading.
     pub name: &'static str,
     /// `string`, `integer`, `boolean` or `date`.
-    pub r#type: &'static str,
+    pub ty: &'static str,
     /// `name` for the column that names the object; else empty.
     pub format: &'static str,
     /// What the column shows.
@@ -37,10 +37,10 @@ fn read(table: &'static str) -> Columns {
         let mut fields = line.split('\t');
         let mut next = || fields.next().unwrap_or_default();
         let (group, resource) = (next(), next());
-        let (name, r#type, format, priority) = (next(), next(), next(), next());
+        let (name, ty, format, priority) = (next(), next(), next(), next());
         let description = next().replace("\\n", "\n").replace("\\\\", "\\");
         let priority = priority.parse().unwrap_or_default();
-        let column = Column { name, r#type, format, description, priority };
+        let column = Column { name, ty, format, description, priority };
         all.entry(group).or_default().entry(resource).or_default().push(column);
     }
     all

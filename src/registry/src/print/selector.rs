@@ -1,5 +1,6 @@
 //! Labels and label selectors as text.
 
+use portcullis_api::selector::LabelSelector;
 use serde_json::Value;
 
 use super::tree::{Tree, joined};
@@ -23,28 +24,7 @@ pub(super) fn label_selector(selector: Tree<'_>) -> String {
 
 /// A label selector in the syntax of the query parameter.
 pub(super) fn expression(selector: Tree<'_>) -> Option<String> {
-    let labels = selector.get("matchLabels").map().into_iter().flatten();
-    let mut terms: Vec<(&str, String)> = labels
-        .map(|(key, value)| (key.as_str(), format!("{key}={}", value.as_str().unwrap_or_default())))
-        .collect();
-    for requirement in selector.get("matchExpressions").list() {
-        terms.push((requirement.get("key").text(), term(requirement)?));
-    }
-    terms.sort_by_key(|(key, _)| *key);
-    Some(joined(terms.iter().map(|(_, term)| term.as_str()), ","))
-}
-
-fn term(requirement: Tree<'_>) -> Option<String> {
-    let key = requirement.get("key").text();
-    let mut values: Vec<&str> = requirement.get("values").texts().collect();
-    values.sort_unstable();
-    match (requirement.get("operator").text(), values.is_empty()) {
-        ("In", false) => Some(format!("{key} in ({})", values.join(","))),
-        ("NotIn", false) => Some(format!("{key} notin ({})", values.join(","))),
-        ("Exists", true) => Some(key.to_owned()),
-        ("DoesNotExist", true) => Some(format!("!{key}")),
-        _ => None,
-    }
+    LabelSelector::from_object(selector.value()).ok().map(|selector| selector.to_string())
 }
 
 /// A label selector in the form Go's generated `String` method gives it.

@@ -12,6 +12,11 @@ impl<'a> Tree<'a> {
         Self(Some(value))
     }
 
+    /// The value itself.
+    pub(super) fn value(self) -> Option<&'a Value> {
+        self.0
+    }
+
     pub(super) fn get(self, field: &str) -> Self {
         Self(self.0.and_then(|v| v.get(field)).filter(|v| !v.is_null()))
     }

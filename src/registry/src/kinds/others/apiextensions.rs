@@ -1,0 +1,37 @@
+//! Custom resource definitions.
+
+use portcullis_api::{Object, Value};
+use serde_json::json;
+
+use super::kind::{Kind, Status, meta_change, no_rules};
+use super::tree::part;
+use crate::kinds::Row;
+use crate::kinds::check::{flag, items, text};
+use crate::kinds::meta;
+
+const GROUP: &str = "apiextensions.k8s.io";
+
+/// The strategies of the group.
+pub(super) const STRATEGIES: &[Row] = &[
+    (GROUP, "customresourcedefinitions", "", &KIND),
+    (GROUP, "customresourcedefinitions", "status", &STATUS),
+];
+
+static KIND: Kind = Kind::cluster(meta::dns_subdomain, no_rules)
+    .status(|| json!({ "acceptedNames": { "kind": "", "plural": "" }, "conditions": null, "storedVersions": null }))
+    .generation(&["spec"])
+    .on_create(remember_stored_version)
+    .on_update(|new, _| remember_stored_version(new))
+    .needs_version();
+static STATUS: Status = Status::new(meta_change).needs_version();
+
+/// The version objects are stored in joins those that ever were.
+fn remember_stored_version(definition: &mut Object) {
+    let stored = items(part(definition, "spec"), "versions").iter().find(|version| flag(version, "storage"));
+    let Some(version) = stored.map(|version| Value::from(text(version, "name"))) else { return };
+    let mut known = items(part(definition, "status"), "storedVersions").to_vec();
+    if !known.contains(&version) {
+        known.push(version);
+        definition.set_at(&["status", "storedVersions"], known.into());
+    }
+}

@@ -1,0 +1,47 @@
+//! Runtime classes.
+
+use portcullis_api::field::ErrorList;
+use portcullis_api::{Object, Value, names};
+
+use super::kind::Kind;
+use super::tree::part;
+use crate::kinds::Row;
+use crate::kinds::check::{At, IMMUTABLE, items, text};
+use crate::kinds::core::pod;
+use crate::kinds::meta;
+
+/// The strategies of the group.
+pub(super) const STRATEGIES: &[Row] = &[("node.k8s.io", "runtimeclasses", "", &KIND)];
+
+static KIND: Kind =
+    Kind::cluster(meta::dns_subdomain, rules).new_and_change(update).creates_on_update().needs_version();
+
+fn rules(new: &Object, errors: &mut ErrorList) {
+    match new.str_at(&["handler"]) {
+        "" => At::root("handler").required(errors, ""),
+        handler => At::root("handler").rule(errors, handler, names::short_name),
+    }
+    if let Some(scheduling) = new.get("scheduling") {
+        let at = At::root("scheduling");
+        meta::labels(scheduling.get("nodeSelector"), at.child("nodeSelector"), errors);
+        tolerations(scheduling, at.child("tolerations"), errors);
+    }
+}
+
+fn tolerations(scheduling: &Value, at: At<'_>, errors: &mut ErrorList) {
+    pod::tolerations(scheduling, at, errors);
+    let mut seen: Vec<[&str; 4]> = Vec::new();
+    for (i, toleration) in items(scheduling, "tolerations").iter().enumerate() {
+        let key = ["key", "operator", "value", "effect"].map(|field| text(toleration, field));
+        if seen.contains(&key) {
+            at.index(i).duplicate(errors, toleration);
+        }
+        seen.push(key);
+    }
+}
+
+fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
+    if part(new, "handler") != part(old, "handler") {
+        At::root("handler").invalid(errors, part(new, "handler"), IMMUTABLE);
+    }
+}

@@ -3,8 +3,8 @@
 //!
 //! A write is a [`Txn`]: guards, operations and at most one outbox record that become durable together
 //! at one [`Revision`], or not at all. [`Store`] is the engine's contract, with etcd's semantics;
-//! [`Embedded`] is the engine of a single machine. Above any engine, `Caches` keeps one
-//! `ResourceCache` per resource: an ordered map of ready-made JSON bodies with constant-time
+//! [`Embedded`] is the engine of a single machine. Above any engine, [`Caches`] keeps one
+//! [`ResourceCache`] per resource: an ordered map of ready-made JSON bodies with constant-time
 //! snapshots, and a ring of recent events that all watchers share.
 //!
 //! ```text
@@ -13,15 +13,22 @@
 //!                              -> watchers woken -> the caller is answered
 //! ```
 
+mod cache;
 mod embedded;
 mod error;
+mod json;
 pub mod keys;
 mod revision;
 mod store;
 mod watch;
 
+pub use cache::{
+    Caches, Entry, Event, EventType, Events, Fields, FrameKey, Indexer, Labels, NoFields, Observed, Resource,
+    ResourceCache, RingLimits, Snapshot, TypeMeta, WatchError, WatchStart, Watcher,
+};
 pub use embedded::{Embedded, Options};
 pub use error::StoreError;
+pub use json::{JsonError, View};
 pub use revision::Revision;
 pub use store::{
     Change, CommitOutcome, Expect, Guard, History, Key, KeyValue, Observer, Op, OutboxRecord, Range,

@@ -1,0 +1,235 @@
+//! The cache every read and watch is served from.
+//!
+//! One [`ResourceCache`] per resource holds its objects as ready JSON bodies in an ordered persistent
+//! map, so that a list is one constant-time snapshot, and its recent events in a ring. It is filled from
+//! the store on first use and from then on by the store's publisher, before a commit is acknowledged:
+//! who reads after a write sees the write.
+//!
+//! ```text
+//! publisher -> Caches (by key prefix) -> ResourceCache: entries made, map and ring changed,
+//!              resource observers called, watchers woken
+//! ```
+//!
+//! Watchers keep a place in the ring and nothing else. One that falls out of the ring reads the
+//! store's history until it is back in, and expires when that is compacted.
+
+mod entry;
+mod event;
+mod hub;
+mod live;
+mod load;
+mod packed;
+mod peek;
+mod ring;
+mod snapshot;
+mod watcher;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+pub use entry::{Entry, Indexer, NoFields, TypeMeta};
+pub use event::{Event, EventType, FrameKey};
+pub use hub::Caches;
+pub use packed::{Fields, Labels};
+pub use ring::RingLimits;
+pub use snapshot::Snapshot;
+pub use watcher::{Events, WatchError, WatchStart, Watcher};
+
+use crate::{Change, Revision, Store, StoreError};
+use entry::Maker;
+use live::{Live, State};
+use snapshot::Recent;
+
+/// What a cache needs to know of its resource.
+#[derive(Clone)]
+pub struct Resource {
+    /// What all its keys start with, the last slash included; see
+    /// [`keys::resource_prefix`](crate::keys::resource_prefix).
+    pub prefix: String,
+    /// Gives the values of its selectable fields.
+    pub indexer: Arc<dyn Indexer>,
+    /// How many recent events to keep.
+    pub ring: RingLimits,
+}
+
+impl Resource {
+    /// A resource with the usual ring.
+    pub fn new(prefix: impl Into<String>, indexer: impl Indexer) -> Self {
+        Self { prefix: prefix.into(), indexer: Arc::new(indexer), ring: RingLimits::default() }
+    }
+}
+
+/// Called with a resource's events in order, before the commit that made them is acknowledged. Must
+/// be quick, and must not call the cache or the store.
+pub type Observed = Box<dyn FnMut(&[Arc<Event>]) + Send>;
+
+/// The objects and recent events of one resource.
+pub struct ResourceCache {
+    resource: Resource,
+    store: Arc<dyn Store>,
+    maker: Arc<Maker>,
+    state: RwLock<State>,
+    /// Held while changes are applied and shown to observers, so that both happen in one order.
+    observers: Mutex<Vec<Observed>>,
+    /// Counts changes of the state; wakes watchers.
+    changes: watch::Sender<u64>,
+    recent: Mutex<Recent>,
+    loading: tokio::sync::Mutex<()>,
+    /// How often it was loaded.
+    loads: AtomicU64,
+}
+
+impl ResourceCache {
+    fn new(store: Arc<dyn Store>, resource: Resource) -> Self {
+        Self {
+            maker: Arc::new(Maker::new(&resource.prefix, resource.indexer.clone())),
+            resource,
+            store,
+            state: RwLock::new(State::Cold),
+            observers: Mutex::default(),
+            changes: watch::Sender::new(0),
+            recent: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+            loads: AtomicU64::new(0),
+        }
+    }
+
+    /// What all keys of the resource start with.
+    pub fn prefix(&self) -> &str {
+        &self.resource.prefix
+    }
+
+    /// Waits until the cache shows every write acknowledged before the call, anywhere. Reads without it
+    /// may be stale where the store is remote; the embedded store returns at once.
+    pub async fn fresh(&self) -> Result<Revision, StoreError> {
+        self.store.fresh().await
+    }
+
+    /// The object at a key.
+    pub async fn get(&self, key: &str) -> Result<Option<Arc<Entry>>, StoreError> {
+        self.read(|live| live.objects.get(key).cloned()).await
+    }
+
+    /// All objects as of now.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read(|live| live.snapshot(self.store.current_revision())).await
+    }
+
+    /// All objects as of a revision: from memory as far as the ring reaches back, else from the
+    /// store's history, else [`StoreError::Compacted`]. A revision to come is [`StoreError::Future`].
+    pub async fn snapshot_at(&self, revision: Revision) -> Result<Snapshot, StoreError> {
+        let found = self.read(|live| self.past(live, revision)).await??;
+        let snapshot = match found {
+            Past::Now(snapshot) => return Ok(snapshot),
+            Past::Rewind(snapshot, events) => match self.recent.lock().find(revision) {
+                Some(kept) => return Ok(kept),
+                None => snapshot.rewound(revision, &events),
+            },
+            Past::Stored => {
+                if let Some(kept) = self.recent.lock().find(revision) {
+                    return Ok(kept);
+                }
+                Snapshot::new(revision, self.read_store(Some(revision)).await?.1)
+            }
+        };
+        self.recent.lock().keep(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    fn past(&self, live: &Live, asked: Revision) -> Result<Past, StoreError> {
+        let current = self.store.current_revision().max(live.changed);
+        if asked > current {
+            Err(StoreError::Future { asked, current })
+        } else if asked >= live.changed {
+            Ok(Past::Now(Snapshot::new(asked, live.objects.clone())))
+        } else if asked >= live.ring.floor() {
+            Ok(Past::Rewind(live.snapshot(current), live.ring.newest_first(asked)))
+        } else {
+            Ok(Past::Stored)
+        }
+    }
+
+    /// Adds an observer and returns the state it starts from: it sees every event after that.
+    pub async fn on_commit(&self, observer: Observed) -> Result<Snapshot, StoreError> {
+        loop {
+            self.ready().await?;
+            let mut observers = self.observers.lock();
+            if let State::Live(live) = &*self.state.read() {
+                observers.push(observer);
+                return Ok(live.snapshot(self.store.current_revision()));
+            }
+        }
+    }
+
+    /// Loads the resource if it is not loaded yet. Done by the first read anyway.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.read(|_| ()).await
+    }
+
+    /// Reads the loaded state, loading it first if need be.
+    async fn read<T>(&self, read: impl Fn(&Live) -> T) -> Result<T, StoreError> {
+        loop {
+            if let State::Live(live) = &*self.state.read() {
+                return Ok(read(live));
+            }
+            self.load().await?;
+        }
+    }
+
+    /// Takes commits in. Called by the publisher only, in revision order.
+    fn committed(&self, changes: &[&Change]) {
+        let live = matches!(&*self.state.read(), State::Live(_));
+        if !live {
+            match &mut *self.state.write() {
+                State::Cold => return,
+                State::Loading(waiting) => {
+                    waiting.extend(changes.iter().map(|change| (*change).clone()));
+                    return;
+                }
+                State::Live(_) => {}
+            }
+        }
+        let made = live::make(&self.maker, changes.iter().copied());
+        let mut observers = self.observers.lock();
+        self.apply(made, &mut observers);
+    }
+
+    fn apply(&self, made: Result<Vec<live::Made>, StoreError>, observers: &mut [Observed]) {
+        let events = match (&mut *self.state.write(), made) {
+            (State::Live(live), Ok(made)) => live.apply(made),
+            (state, Err(error)) => {
+                // Committed but not an object: reads fail with the reason until it is mended, since
+                // each of them loads the resource anew.
+                tracing::error!(error = &error as &dyn std::error::Error, "Stored object is corrupt");
+                *state = State::Cold;
+                return;
+            }
+            _ => return,
+        };
+        if events.is_empty() {
+            return;
+        }
+        for observer in observers {
+            observer(&events);
+        }
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+enum Past {
+    Now(Snapshot),
+    Rewind(Snapshot, Vec<Arc<Event>>),
+    Stored,
+}
+
+impl std::fmt::Debug for ResourceCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResourceCache").field("prefix", &self.resource.prefix).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! A resource at one revision.
+
+use std::collections::VecDeque;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imbl::OrdMap;
+
+use super::{Entry, Event};
+use crate::{Key, Revision};
+
+pub(super) type Objects = OrdMap<Key, Arc<Entry>>;
+
+/// All objects of a resource at one revision. Taking and cloning one is cheap whatever its size.
+#[derive(Clone)]
+pub struct Snapshot {
+    revision: Revision,
+    objects: Objects,
+}
+
+impl Snapshot {
+    pub(super) fn new(revision: Revision, objects: Objects) -> Self {
+        Self { revision, objects }
+    }
+
+    /// The revision.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// One object.
+    pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
+        self.objects.get(key)
+    }
+
+    /// All objects in key order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.objects.values()
+    }
+
+    /// The objects whose key starts with `prefix`, in key order, from the first after `after` on.
+    pub fn under<'a>(&'a self, prefix: &'a str, after: Option<&str>) -> impl Iterator<Item = &'a Arc<Entry>> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let range = self.objects.range::<_, str>((start, Bound::Unbounded));
+        range.take_while(move |(key, _)| key.starts_with(prefix)).map(|(_, entry)| entry)
+    }
+
+    /// The same resource before `events`, which are all since `revision`, newest first.
+    pub(super) fn rewound(mut self, revision: Revision, events: &[Arc<Event>]) -> Self {
+        for event in events {
+            let key = event.entry.key();
+            match &event.previous {
+                Some(previous) => self.objects.insert(key.clone(), previous.clone()),
+                None => self.objects.remove(&**key),
+            };
+        }
+        self.revision = revision;
+        self
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("revision", &self.revision)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Snapshots of the past that pagers come back for.
+#[derive(Default)]
+pub(super) struct Recent(VecDeque<(Instant, Snapshot)>);
+
+const KEPT: usize = 8;
+const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
+
+impl Recent {
+    pub(super) fn find(&mut self, revision: Revision) -> Option<Snapshot> {
+        self.0.retain(|(used, _)| used.elapsed() < KEPT_FOR);
+        let at = self.0.iter().position(|(_, kept)| kept.revision == revision)?;
+        let (_, found) = self.0.remove(at)?;
+        self.keep(found.clone());
+        Some(found)
+    }
+
+    pub(super) fn keep(&mut self, snapshot: Snapshot) {
+        if self.0.len() >= KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back((Instant::now(), snapshot));
+    }
+}

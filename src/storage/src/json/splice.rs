@@ -1,0 +1,169 @@
+//! From the stored form of an object to the form that is served.
+//!
+//! Stored: apiVersion and kind first, metadata without resourceVersion. Served: neither apiVersion nor
+//! kind, since the head of an answer names them, and metadata with the revision the object was
+//! written at. The revision follows the uid, where upstream has it.
+
+use std::ops::Range;
+
+use super::JsonError;
+use super::scan::{Broken, Member, Members};
+use super::view::View;
+use crate::Revision;
+
+const RESOURCE_VERSION: &[u8] = b"\"resourceVersion\":\"";
+
+/// A stored object taken apart.
+pub(crate) struct Object<'a> {
+    stored: &'a [u8],
+    /// The value of `apiVersion`.
+    pub(crate) api_version: View<'a>,
+    /// The value of `kind`.
+    pub(crate) kind: View<'a>,
+    metadata: &'a [u8],
+    /// The value of `metadata.labels`.
+    pub(crate) labels: Option<View<'a>>,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub(crate) deleting: bool,
+}
+
+/// The served form of an object.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Spliced {
+    /// The object.
+    pub(crate) body: Vec<u8>,
+    /// Where the digits of its revision are in it.
+    pub(crate) revision: Range<usize>,
+    /// Where the uid is in it, without quotes; empty if it has none.
+    pub(crate) uid: Range<usize>,
+}
+
+impl<'a> Object<'a> {
+    /// Finds what matters in a stored object.
+    pub(crate) fn parse(stored: &'a [u8]) -> Result<Self, JsonError> {
+        let (mut api_version, mut kind, mut metadata) = (None, None, None);
+        each_member(stored, |member| match member.name {
+            b"apiVersion" => api_version = Some(member.value),
+            b"kind" => kind = Some(member.value),
+            b"metadata" => metadata = Some(member.value),
+            _ => {}
+        })?;
+        let (Some(api_version), Some(kind)) = (api_version, kind) else {
+            return Err(JsonError::NoTypeMeta);
+        };
+        let metadata = metadata.ok_or(JsonError::NoMetadata)?;
+        let (mut labels, mut deleting) = (None, false);
+        let found = each_member(metadata, |member| match member.name {
+            b"labels" => labels = Some(View::of_value(member.value)),
+            b"deletionTimestamp" => deleting = member.value != b"null",
+            _ => {}
+        });
+        found.map_err(|_| JsonError::NoMetadata)?;
+        let (api_version, kind) = (View::of_value(api_version), View::of_value(kind));
+        Ok(Self { stored, api_version, kind, metadata, labels, deleting })
+    }
+
+    /// The whole object, to look further fields up.
+    pub(crate) fn view(&self) -> View<'a> {
+        View::of_value(self.stored)
+    }
+
+    /// Makes the served form as of `revision`.
+    pub(crate) fn splice(&self, revision: Revision) -> Result<Spliced, JsonError> {
+        let mut digits = itoa::Buffer::new();
+        let mut out = Builder {
+            body: Vec::with_capacity(self.stored.len()),
+            digits: digits.format(revision.0).as_bytes(),
+            revision: 0..0,
+            uid: 0..0,
+        };
+        out.body.push(b'{');
+        each_member(self.stored, |member| match member.name {
+            b"apiVersion" | b"kind" => {}
+            b"metadata" => {
+                out.comma();
+                out.body.extend_from_slice(b"\"metadata\":");
+                out.metadata(self.metadata);
+            }
+            _ => out.member(member.whole),
+        })?;
+        out.body.push(b'}');
+        out.body.shrink_to_fit();
+        Ok(Spliced { body: out.body, revision: out.revision, uid: out.uid })
+    }
+}
+
+struct Builder<'d> {
+    body: Vec<u8>,
+    digits: &'d [u8],
+    revision: Range<usize>,
+    uid: Range<usize>,
+}
+
+impl Builder<'_> {
+    fn metadata(&mut self, metadata: &[u8]) {
+        let has_uid = find(metadata, b"uid").is_some();
+        self.body.push(b'{');
+        if !has_uid {
+            self.resource_version();
+        }
+        let mut members = Members::of(metadata);
+        while let Some(Ok(Some(member))) = members.as_mut().map(Members::step) {
+            match member.name {
+                b"resourceVersion" => {}
+                b"uid" if self.uid.is_empty() => {
+                    self.member(member.whole);
+                    let end = self.body.len() - 1;
+                    self.uid = end.saturating_sub(member.value.len().saturating_sub(2))..end;
+                    self.resource_version();
+                }
+                _ => self.member(member.whole),
+            }
+        }
+        self.body.push(b'}');
+    }
+
+    fn resource_version(&mut self) {
+        if self.revision.is_empty() {
+            self.comma();
+            self.body.extend_from_slice(RESOURCE_VERSION);
+            let start = self.body.len();
+            self.body.extend_from_slice(self.digits);
+            self.revision = start..self.body.len();
+            self.body.push(b'"');
+        }
+    }
+
+    fn member(&mut self, whole: &[u8]) {
+        self.comma();
+        self.body.extend_from_slice(whole);
+    }
+
+    fn comma(&mut self) {
+        if self.body.last() != Some(&b'{') {
+            self.body.push(b',');
+        }
+    }
+}
+
+fn find<'a>(object: &'a [u8], name: &[u8]) -> Option<Member<'a>> {
+    let mut members = Members::of(object)?;
+    loop {
+        let member = members.step().ok()??;
+        if member.name == name {
+            return Some(member);
+        }
+    }
+}
+
+/// Calls `see` for each member of the object that `bytes` is.
+fn each_member<'a>(bytes: &'a [u8], mut see: impl FnMut(Member<'a>)) -> Result<(), JsonError> {
+    let mut members = Members::of(bytes).ok_or(JsonError::NotAnObject)?;
+    loop {
+        match members.step() {
+            Ok(Some(member)) => see(member),
+            Ok(None) if members.at_end() => return Ok(()),
+            Ok(None) | Err(Broken) => return Err(JsonError::NotAnObject),
+        }
+    }
+}

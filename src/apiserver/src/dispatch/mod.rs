@@ -1,0 +1,129 @@
+//! `Authorized` in, an answer out: the one place that knows what is served where.
+//!
+//! The path was parsed once; here it is only looked up. The body is still a stream.
+
+mod route;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{Method, Response};
+use portcullis_api::{ApiError, Body};
+use portcullis_authz::Authorized;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
+
+pub use route::{PUBLIC, Public};
+use route::{Route, route};
+
+use crate::discovery::{Discovery, Document};
+use crate::health::{Health, not_found};
+use crate::metrics::Metrics;
+use crate::oidc::Oidc;
+use crate::openapi::OpenApi;
+use crate::{respond, version};
+
+/// The service that carries resources: verbs, streams and proxies. It gets what is authorized, no less.
+pub type Rest = BoxCloneSyncService<Authorized, Response<Body>, ApiError>;
+
+/// What is answered from.
+#[derive(Clone)]
+pub(crate) struct Dispatch {
+    pub(crate) rest: Rest,
+    pub(crate) discovery: Discovery,
+    pub(crate) openapi: OpenApi,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    pub(crate) oidc: Option<Oidc>,
+}
+
+impl Service<Authorized> for Dispatch {
+    type Response = Response<Body>;
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ApiError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Authorized) -> Self::Future {
+        let info = request.info().clone();
+        if let Some(target) = info.resource() {
+            if !self.discovery.knows(&target.group) {
+                return ready(Ok(not_found()));
+            }
+            // Beyond the subresource only proxied paths go on.
+            if !target.rest.is_empty() && &*target.subresource != "proxy" {
+                return ready(Err(ApiError::no_such_path()));
+            }
+            // HEAD and OPTIONS are authorized as reads, but nobody serves them.
+            if matches!(request.parts().method, Method::HEAD | Method::OPTIONS)
+                && &*target.subresource != "proxy"
+            {
+                return ready(Err(method_not_allowed()));
+            }
+            return Box::pin(self.rest.clone().oneshot(request));
+        }
+        let this = self.clone();
+        Box::pin(async move { this.answer(&info.path, request.parts()).await })
+    }
+}
+
+impl Dispatch {
+    /// Answers for what is no resource.
+    async fn answer(&self, path: &str, parts: &Parts) -> Result<Response<Body>, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let route = route(path);
+        check_method(&route, &parts.method)?;
+        match route {
+            Route::Health(endpoint) => Ok(self.health.all(endpoint, query)),
+            Route::HealthCheck(endpoint, name) => self.health.one(endpoint, name),
+            Route::Version => Ok(version::document()),
+            Route::Metrics => Ok(self.exposition()),
+            Route::OidcConfiguration => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::configuration)),
+            Route::Jwks => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::jwks)),
+            Route::OpenApi => self.openapi.answer(path, &parts.headers, query).await,
+            Route::Discovery(document) => self.discover(document, parts),
+            Route::Index => Ok(route::index(&self.discovery)),
+            Route::BelowGroup(group) if self.discovery.knows(group) => Err(ApiError::no_such_path()),
+            Route::BelowGroup(_) | Route::Nothing => Ok(not_found()),
+        }
+    }
+
+    fn discover(&self, document: Document<'_>, parts: &Parts) -> Result<Response<Body>, ApiError> {
+        self.discovery.answer(document, &parts.headers).unwrap_or_else(|| match document {
+            Document::Version(group, _) if self.discovery.knows(group) => Err(ApiError::no_such_path()),
+            _ => Ok(not_found()),
+        })
+    }
+
+    fn exposition(&self) -> Response<Body> {
+        let mut response = respond::text(http::StatusCode::OK, self.metrics.render());
+        let media = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, media);
+        response
+    }
+}
+
+/// Documents are read; only health checks answer HEAD too, since load balancers ask so.
+fn check_method(route: &Route<'_>, method: &Method) -> Result<(), ApiError> {
+    let allowed = match route {
+        Route::Health(_) | Route::HealthCheck(..) => matches!(*method, Method::GET | Method::HEAD),
+        Route::Nothing | Route::BelowGroup(_) => true,
+        _ => *method == Method::GET,
+    };
+    if allowed { Ok(()) } else { Err(method_not_allowed()) }
+}
+
+/// 405 as upstream's router says it.
+fn method_not_allowed() -> ApiError {
+    ApiError::method_not_allowed().with_causes(Vec::new())
+}
+
+fn ready(
+    answer: Result<Response<Body>, ApiError>,
+) -> Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send>> {
+    Box::pin(std::future::ready(answer))
+}

@@ -1,0 +1,216 @@
+//! One connection from its first byte to its last.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use portcullis_api::Body;
+use portcullis_pki::{ClientTrust, Peer};
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::ServiceExt;
+use tracing::debug;
+
+use super::{ListenerConfig, stopped, wire};
+use crate::arrival::{Connection, Raw};
+use crate::metrics::Metrics;
+use crate::respond;
+use crate::stack::Api;
+use crate::stack::held::until_sent;
+
+/// What all connections of a listener are served with.
+pub(super) struct Served {
+    pub(super) tls: Arc<ServerConfig>,
+    pub(super) trust: Arc<ClientTrust>,
+    pub(super) api: Api,
+    pub(super) config: ListenerConfig,
+    pub(super) metrics: Metrics,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Served {
+    /// Serves a connection to its end.
+    pub(super) async fn connection(&self, stream: TcpStream, address: SocketAddr) {
+        stream.set_nodelay(true).ok();
+        let handshake = TlsAcceptor::from(self.tls.clone()).accept(stream);
+        let stream = match timeout(self.config.handshake, handshake).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(cause)) => return self.unshaken(address, &cause),
+            Err(late) => return self.unshaken(address, &late),
+        };
+        self.metrics.connections(1.0);
+        let (_, tls) = stream.get_ref();
+        let peer = Peer::of_connection(tls, &self.trust);
+        let facts = Connection { peer, source: Some(address.ip().to_canonical()) };
+        if tls.alpn_protocol() == Some(b"h2") {
+            self.http2(stream, facts).await;
+        } else {
+            self.http1(stream, facts).await;
+        }
+        self.metrics.connections(-1.0);
+    }
+
+    fn unshaken(&self, address: SocketAddr, cause: &dyn std::error::Error) {
+        self.metrics.handshake_failed();
+        debug!(%address, %cause, "TLS handshake failed");
+    }
+
+    async fn http2(&self, stream: TlsStream<TcpStream>, facts: Connection) {
+        let activity = Activity::default();
+        let service = self.service(facts, activity.clone());
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.config.streams)
+            .max_header_list_size(self.config.head_bytes)
+            // A client that opens streams only to reset them is cut off.
+            .max_pending_accept_reset_streams(50)
+            .max_local_error_reset_streams(100)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .initial_stream_window_size(256 * 1024)
+            .initial_connection_window_size(1024 * 1024)
+            .max_frame_size(64 * 1024)
+            .max_send_buf_size(256 * 1024)
+            .serve_connection(TokioIo::new(stream), service);
+        self.until_done(connection, |connection| connection.graceful_shutdown(), &activity).await;
+    }
+
+    async fn http1(&self, stream: TlsStream<TcpStream>, facts: Connection) {
+        let activity = Activity::default();
+        let service = self.service(facts, activity.clone());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.config.head)
+            .max_buf_size(usize::try_from(self.config.head_bytes).unwrap_or(usize::MAX))
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        self.until_done(connection, |connection| connection.graceful_shutdown(), &activity).await;
+    }
+
+    /// The top of the stack for the requests of one connection.
+    fn service(
+        &self,
+        facts: Connection,
+        activity: Activity,
+    ) -> impl hyper::service::Service<
+        Request<Incoming>,
+        Response = Response<Body>,
+        Error = Infallible,
+        Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<>,
+    > + Send
+    + use<> {
+        let api = self.api.clone();
+        service_fn(move |request: Request<Incoming>| {
+            let busy = activity.enter();
+            let (api, connection) = (api.clone(), facts.clone());
+            async move {
+                let ends = wire::ends_connection(&request);
+                let mut response = match wire::refusal(&request) {
+                    Some(refusal) => closing(respond::plainly(&refusal)),
+                    None => {
+                        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+                        api.oneshot(Raw { request, connection }).await?
+                    }
+                };
+                if ends {
+                    response = closing(response);
+                }
+                Ok(until_sent(response, busy))
+            }
+        })
+    }
+
+    /// Drives a connection until it ends, has been idle for too long or the server stops.
+    async fn until_done<C, E>(&self, connection: C, finish: impl Fn(Pin<&mut C>), activity: &Activity)
+    where
+        C: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        let mut connection = pin!(connection);
+        let mut stop = self.stop.clone();
+        let mut finishing = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(cause) = ended {
+                        debug!(%cause, "Connection ended");
+                    }
+                    return;
+                }
+                () = stopped(&mut stop), if !finishing => {}
+                () = activity.idle_for(self.config.idle), if !finishing => {}
+            }
+            // GOAWAY, or no keep-alive: what is in flight may finish. A client that does not leave
+            // when it is idle is bounded by the time limits of its requests and of the shutdown.
+            finishing = true;
+            finish(connection.as_mut());
+        }
+    }
+}
+
+/// Tells an HTTP/1.1 client that the connection ends here.
+fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Whether and since when a connection has nothing to do.
+#[derive(Clone)]
+struct Activity(Arc<State>);
+
+struct State {
+    busy: AtomicUsize,
+    since: Mutex<Instant>,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self(Arc::new(State { busy: AtomicUsize::new(0), since: Mutex::new(Instant::now()) }))
+    }
+}
+
+impl Activity {
+    fn enter(&self) -> Busy {
+        self.0.busy.fetch_add(1, Ordering::AcqRel);
+        Busy(self.0.clone())
+    }
+
+    /// Waits until there was nothing to do for that long.
+    async fn idle_for(&self, limit: Duration) {
+        loop {
+            let busy = self.0.busy.load(Ordering::Acquire) > 0;
+            let since = if busy { Instant::now() } else { *self.0.since.lock() };
+            let due = since + limit;
+            if Instant::now() >= due {
+                return;
+            }
+            tokio::time::sleep_until(due).await;
+        }
+    }
+}
+
+/// A request that is being answered.
+struct Busy(Arc<State>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *self.0.since.lock() = Instant::now();
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,85 @@
+use http_body_util::BodyExt;
+
+use super::*;
+
+async fn ask(path: &str, accept: &str, query: &str) -> (Response<()>, Bytes) {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, accept.parse().unwrap());
+    let (parts, body) = OpenApi::default().answer(path, &headers, query).await.unwrap().into_parts();
+    (Response::from_parts(parts, ()), body.collect().await.unwrap().to_bytes())
+}
+
+async fn document(path: &str) -> Value {
+    let (response, bytes) = ask(path, "application/json", "").await;
+    assert_eq!(response.status(), 200, "{path}");
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn every_place_of_the_index_has_a_document_without_dangling_references() {
+    let index = document("/openapi/v3").await;
+    let paths = index["paths"].as_object().unwrap();
+    assert!(
+        paths.contains_key("api/v1") && paths.contains_key("apis/apps/v1") && paths.contains_key("version")
+    );
+    for (place, entry) in paths {
+        let url = entry["serverRelativeURL"].as_str().unwrap();
+        assert!(url.starts_with(&format!("/openapi/v3/{place}?hash=")), "{url}");
+        let document = document(&format!("/openapi/v3/{place}")).await;
+        assert_references(&document, &document["components"]["schemas"], "#/components/schemas/");
+    }
+}
+
+fn assert_references(value: &Value, schemas: &Value, prefix: &str) {
+    match value {
+        Value::Object(map) => {
+            if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
+                let name = reference.strip_prefix(prefix).unwrap();
+                assert!(schemas[name].is_object(), "{reference}");
+            }
+            map.values().for_each(|value| assert_references(value, schemas, prefix));
+        }
+        Value::Array(list) => list.iter().for_each(|value| assert_references(value, schemas, prefix)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn kubectl_finds_what_it_looks_for() {
+    let apps = document("/openapi/v3/apis/apps/v1").await;
+    let deployment = &apps["components"]["schemas"]["io.k8s.api.apps.v1.Deployment"];
+    assert_eq!(
+        deployment["x-kubernetes-group-version-kind"],
+        json!([{ "group": "apps", "kind": "Deployment", "version": "v1" }])
+    );
+    assert!(deployment["description"].as_str().unwrap().starts_with("Deployment enables"));
+    let spec = &apps["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+    assert_eq!(spec["x-kubernetes-patch-merge-key"], "name");
+    assert_eq!(spec["x-kubernetes-list-map-keys"], json!(["name"]));
+    let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+    assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+    assert_eq!(patch["x-kubernetes-action"], "patch");
+    let names: Vec<&str> =
+        patch["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["dryRun", "fieldManager", "fieldValidation", "force"]);
+}
+
+#[tokio::test]
+async fn version_2_is_json_and_protobuf() {
+    let v2 = document("/openapi/v2").await;
+    assert_references(&v2, &v2["definitions"], "#/definitions/");
+    let (response, bytes) = ask("/openapi/v2", V2_PROTO, "").await;
+    assert_eq!(response.headers()[CONTENT_TYPE], V2_PROTO);
+    assert!(bytes.starts_with(b"\x0a\x032.0") && bytes.len() > 1 << 20, "{}", bytes.len());
+    assert_eq!(ask("/openapi/v2", "application/xml", "").await.0.status(), 406);
+}
+
+#[tokio::test]
+async fn f067_a_wrong_hash_leads_to_the_right_one_and_nowhere_else() {
+    let (response, _) = ask("/openapi/v3/api/v1", "*/*", "hash=0").await;
+    assert_eq!(response.status(), 301);
+    assert!(response.headers()[LOCATION].to_str().unwrap().starts_with("/openapi/v3/api/v1?hash="));
+    for path in ["/openapi/v3//evil.example", "/openapi/v3/nope", "/openapi/v4", "/openapi/v3/apis/apps/v9"] {
+        assert_eq!(ask(path, "*/*", "hash=0").await.0.status(), 404, "{path}");
+    }
+}

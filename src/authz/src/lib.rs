@@ -36,3 +36,4 @@ pub use fairness::{DEFAULT_SEATS, Fairness, FairnessLayer, Queue};
 pub use forbidden::forbidden;
 pub use impersonate::{Impersonate, ImpersonateLayer};
 pub use permit::Permit;
+pub use rbac::RbacIndex;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_api::Value;
+use portcullis_api::{Map, Value};
 use serde_json::json;
 
 use crate::rbac::Rule;
@@ -33,29 +33,23 @@ impl Rules {
 
     /// The `status` of a `SelfSubjectRulesReview`.
     pub fn to_status(&self) -> Value {
-        let resources = self.rules.iter().filter(|r| !r.resources.is_empty()).map(|rule| {
-            let mut listed = json!({"verbs": rule.verbs});
-            for (field, values) in [
-                ("apiGroups", &rule.api_groups),
-                ("resources", &rule.resources),
-                ("resourceNames", &rule.resource_names),
-            ] {
-                if !values.is_empty() {
-                    listed[field] = json!(values);
-                }
-            }
-            listed
-        });
+        let resources = self.rules.iter().filter(|r| !r.resources.is_empty()).map(resource_rule);
         let paths = self.rules.iter().filter(|r| !r.non_resource_urls.is_empty());
         let paths = paths.map(|r| json!({"verbs": r.verbs, "nonResourceURLs": r.non_resource_urls}));
-        let mut status = json!({
-            "resourceRules": resources.collect::<Vec<_>>(),
-            "nonResourceRules": paths.collect::<Vec<_>>(),
-            "incomplete": self.incomplete,
-        });
+        let mut status = Map::from_iter([
+            ("resourceRules".to_owned(), resources.collect()),
+            ("nonResourceRules".to_owned(), paths.collect()),
+            ("incomplete".to_owned(), self.incomplete.into()),
+        ]);
         if !self.errors.is_empty() {
-            status["evaluationError"] = crate::decision::aggregate(self.errors.iter()).into();
+            let errors = crate::decision::aggregate(self.errors.iter());
+            status.insert("evaluationError".to_owned(), errors.into());
         }
-        status
+        status.into()
     }
+}
+
+fn resource_rule(rule: &Rule) -> Value {
+    let rule = Rule { non_resource_urls: Box::default(), ..rule.clone() };
+    rule.to_value()
 }

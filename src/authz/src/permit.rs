@@ -15,6 +15,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_api::{ApiError, GroupResource, RequestInfo, UserInfo, Verb};
 
@@ -32,7 +33,7 @@ pub struct Permit {
 
 enum Basis {
     /// A request was allowed; whether it may also create what it did not find.
-    Request { info: Arc<RequestInfo>, receipt: Receipt, creates: bool },
+    Request { info: Arc<RequestInfo>, receipt: Receipt, creates: AtomicBool },
     /// The server's own work, with the reason why nobody needs to be asked.
     Own { because: &'static str },
 }
@@ -42,7 +43,10 @@ impl Permit {
     pub(crate) fn decided(chain: &Chain, user: UserInfo, info: Arc<RequestInfo>) -> Result<Self, Refusal> {
         let receipt = chain.decide(&user, &Attributes::from(&*info));
         if receipt.is_allowed() {
-            return Ok(Self { user, basis: Basis::Request { info, receipt, creates: false } });
+            return Ok(Self {
+                user,
+                basis: Basis::Request { info, receipt, creates: AtomicBool::new(false) },
+            });
         }
         let error = refused(&user, &Attributes::from(&*info), &receipt);
         Err(Refusal { receipt, error })
@@ -89,7 +93,8 @@ impl Permit {
     pub fn allows(&self, effect: Verb, resource: &GroupResource, namespace: &str, name: &str) -> bool {
         let Basis::Request { info, creates, .. } = &self.basis else { return true };
         let Some(target) = info.resource() else { return false };
-        let action = if *creates && effect == Verb::Create { Verb::Create } else { info.verb };
+        let created = effect == Verb::Create && creates.load(Ordering::Acquire);
+        let action = if created { Verb::Create } else { info.verb };
         entails(action, target, effect, resource, namespace, name)
     }
 
@@ -108,14 +113,14 @@ impl Permit {
     }
 
     /// Lets an update or patch create what it did not find, if the user may create it.
-    pub fn also_create(&mut self, chain: &Chain) -> Result<(), ApiError> {
-        let Basis::Request { info, creates, .. } = &mut self.basis else { return Ok(()) };
+    pub fn also_create(&self, chain: &Chain) -> Result<(), ApiError> {
+        let Basis::Request { info, creates, .. } = &self.basis else { return Ok(()) };
         let attributes = Attributes::from(&**info).with_verb(Verb::Create.as_str());
         let receipt = chain.decide(&self.user, &attributes);
         if !receipt.is_allowed() {
             return Err(refused(&self.user, &attributes, &receipt));
         }
-        *creates = true;
+        creates.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     fn creation_by_update_is_asked_for() {
         let pods = GroupResource::new("", "pods");
-        let mut update = permit(Verb::Update);
+        let update = permit(Verb::Update);
         assert!(!update.allows(Verb::Create, &pods, "n", "p"));
         update.also_create(&Chain::new()).unwrap();
         assert!(update.allows(Verb::Create, &pods, "n", "p"));

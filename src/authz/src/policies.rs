@@ -63,6 +63,9 @@ fn with_resource(map: Map<String, Value>) -> Option<(Gvr, Object)> {
 }
 
 #[cfg(test)]
+mod access_matrix;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 

@@ -6,8 +6,7 @@
 mod attributes;
 mod validate;
 
-use portcullis_api::{ApiError, Object, UserInfo, Value};
-use serde_json::json;
+use portcullis_api::{ApiError, Map, Object, UserInfo, Value};
 
 use self::attributes::Question;
 use crate::chain::Chain;
@@ -50,19 +49,19 @@ pub fn self_subject_rules_review(chain: &Chain, user: &UserInfo, review: &Object
 
 fn answer(chain: &Chain, question: &Question<'_>) -> Value {
     let receipt = chain.decide(&question.user, &question.attributes());
-    let mut status = json!({"allowed": receipt.is_allowed()});
-    if receipt.decision().is_denied() {
-        status["denied"] = true.into();
-    }
     let mut errors = vec![receipt.decision().grounds().error()];
     errors.extend(question.ignored());
     errors.retain(|e| !e.is_empty());
+    let mut status = Map::from_iter([("allowed".to_owned(), receipt.is_allowed().into())]);
+    if receipt.decision().is_denied() {
+        status.insert("denied".to_owned(), true.into());
+    }
     for (field, text) in [("reason", receipt.reason()), ("evaluationError", errors.join("; "))] {
         if !text.is_empty() {
-            status[field] = text.into();
+            status.insert(field.to_owned(), text.into());
         }
     }
-    status
+    status.into()
 }
 
 #[cfg(test)]

@@ -166,8 +166,11 @@ impl Rule {
 
 impl Who {
     fn from_value(value: &Value) -> Option<Self> {
-        let text = |kind: &str, field: &str| Box::from(value[kind][field].as_str().unwrap_or_default());
-        match value["kind"].as_str()? {
+        let text = |kind: &str, field: &str| {
+            let text = value.get(kind).and_then(|subject| subject.get(field)?.as_str());
+            Box::from(text.unwrap_or_default())
+        };
+        match value.get("kind")?.as_str()? {
             "User" => Some(Self::User(text("user", "name"))),
             "Group" => Some(Self::Group(text("group", "name"))),
             "ServiceAccount" => Some(Self::ServiceAccount {
@@ -196,7 +199,7 @@ impl ResourceRule {
             groups: words(value, "apiGroups"),
             resources: words(value, "resources"),
             namespaces: words(value, "namespaces"),
-            cluster: value["clusterScope"].as_bool().unwrap_or_default(),
+            cluster: value.get("clusterScope").and_then(Value::as_bool).unwrap_or_default(),
         }
     }
 

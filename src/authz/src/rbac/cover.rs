@@ -10,6 +10,16 @@ use portcullis_api::field::go_quote;
 
 use super::rule::{Rule, Words, url_matches};
 
+/// How many pieces rules have: a product, which a few words can make huge.
+pub(super) fn piece_count(rules: &[Rule]) -> usize {
+    let count = |rule: &Rule| {
+        let named = rule.api_groups.len().saturating_mul(rule.resources.len());
+        let named = named.saturating_mul(rule.resource_names.len().max(1));
+        named.saturating_add(rule.non_resource_urls.len()).saturating_mul(rule.verbs.len())
+    };
+    rules.iter().map(count).fold(0, usize::saturating_add)
+}
+
 /// The pieces of `wanted` that no rule of `held` covers.
 pub(super) fn uncovered(held: &[Rule], wanted: &[Rule]) -> Vec<Rule> {
     let pieces = wanted.iter().flat_map(pieces);
@@ -23,7 +33,7 @@ pub(super) fn described(pieces: &[Rule]) -> String {
 }
 
 fn pieces(rule: &Rule) -> Vec<Rule> {
-    let one = |word: &Box<str>| Words::from([word.clone()]);
+    let one = |word: &str| Words::from([Box::from(word)]);
     let mut pieces = Vec::new();
     for group in &rule.api_groups {
         for resource in &rule.resources {
@@ -38,14 +48,18 @@ fn pieces(rule: &Rule) -> Vec<Rule> {
                     pieces.push(piece);
                     continue;
                 }
-                let named = |name| Rule { resource_names: one(name), ..piece.clone() };
-                pieces.extend(rule.resource_names.iter().map(named));
+                let names = rule.resource_names.iter();
+                pieces.extend(names.map(|name| Rule { resource_names: one(name), ..piece.clone() }));
             }
         }
     }
     for url in &rule.non_resource_urls {
-        let of_url = |verb| Rule { non_resource_urls: one(url), verbs: one(verb), ..Rule::default() };
-        pieces.extend(rule.verbs.iter().map(of_url));
+        let verbs = rule.verbs.iter();
+        pieces.extend(verbs.map(|verb| Rule {
+            non_resource_urls: one(url),
+            verbs: one(verb),
+            ..Rule::default()
+        }));
     }
     pieces
 }

@@ -7,11 +7,14 @@ use portcullis_api::field::go_quote;
 use portcullis_api::{ApiError, GroupResource, Object, Reason, RequestInfo, UserInfo, Value};
 
 use super::binding::{MissingRole, RoleRef};
-use super::cover::{described, quoted, uncovered};
+use super::cover::{described, piece_count, quoted, uncovered};
 use super::index::RbacIndex;
 use super::rule::Rule;
 use crate::attributes::{Attributes, Resource};
 use crate::chain::{Chain, MASTERS};
+
+/// The most permissions (verbs of resources of groups by name) that one write may grant.
+const MAX_PIECES: usize = 100_000;
 
 const AGGREGATION: &str = "must have cluster-admin privileges to use the aggregationRule";
 
@@ -104,6 +107,9 @@ impl<'a> Write<'a> {
 
     /// That the user holds rules in the namespace of the write.
     fn confirm(&self, index: &RbacIndex, wanted: &[Rule]) -> Result<(), String> {
+        if piece_count(wanted) > MAX_PIECES {
+            return Err(format!("more than {MAX_PIECES} permissions are granted at once"));
+        }
         let (held, missing) = index.rules_for(self.user, self.namespace);
         let lacking = uncovered(&held, wanted);
         if lacking.is_empty() {

@@ -31,16 +31,22 @@ struct Inner {
 /// Everything by namespace; the cluster's own is the empty one.
 #[derive(Default)]
 struct Tables {
-    roles: HashMap<Arc<str>, HashMap<Arc<str>, Arc<[Rule]>>>,
+    roles: HashMap<Arc<str>, Roles>,
     bindings: HashMap<Arc<str>, Bindings>,
 }
 
-/// The bindings of one namespace. Each is listed under every subject it has, by its name.
+/// The rules of the roles of one namespace, by name.
+type Roles = HashMap<Arc<str>, Arc<[Rule]>>;
+
+/// Bindings by subject, then by their name.
+type BySubject = HashMap<Box<str>, BTreeMap<Arc<str>, Arc<Binding>>>;
+
+/// The bindings of one namespace. Each is listed under every subject it has.
 #[derive(Default)]
 struct Bindings {
     by_name: HashMap<Arc<str>, Arc<Binding>>,
-    users: HashMap<Box<str>, BTreeMap<Arc<str>, Arc<Binding>>>,
-    groups: HashMap<Box<str>, BTreeMap<Arc<str>, Arc<Binding>>>,
+    users: BySubject,
+    groups: BySubject,
 }
 
 enum Kind {
@@ -219,7 +225,7 @@ impl Bindings {
         }
     }
 
-    fn table(&mut self, key: Key) -> (&mut HashMap<Box<str>, BTreeMap<Arc<str>, Arc<Binding>>>, Box<str>) {
+    fn table(&mut self, key: Key) -> (&mut BySubject, Box<str>) {
         match key {
             Key::User(name) => (&mut self.users, name),
             Key::Group(name) => (&mut self.groups, name),

@@ -1,4 +1,5 @@
 use portcullis_api::GroupResource;
+use serde_json::json;
 
 use super::*;
 use crate::chain::MASTERS;

@@ -146,3 +146,11 @@ fn roles_that_could_not_be_resolved_are_told() {
     let suffix = "Verbs:[\"get\"]}; resolution errors: [roles.rbac.authorization.k8s.io \"gone\" not found]";
     assert!(error.message().ends_with(suffix), "{}", error.message());
 }
+
+#[test]
+fn a_few_words_cannot_make_the_comparison_huge() {
+    let many: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
+    let bomb = json!({"apiGroups": many, "resources": many, "verbs": many, "resourceNames": many});
+    let error = write_role(json!([rule("pods", "get")]), json!([bomb])).unwrap_err();
+    assert!(error.message().ends_with("more than 100000 permissions are granted at once"));
+}

@@ -14,6 +14,7 @@ use portcullis_pki::Peer;
 use crate::attempt::{Attempt, Identity, Method, Rejection};
 use crate::bearer::{self, Bearer};
 use crate::front_proxy::{FrontProxy, FrontProxyHeaders};
+use crate::metrics::Metrics;
 use crate::{Anonymous, X509, websocket};
 
 /// A scheme that knows bearer tokens.
@@ -47,12 +48,17 @@ pub struct Schemes {
 pub struct Authenticator {
     schemes: Schemes,
     standard_headers: FrontProxyHeaders,
+    metrics: Metrics,
 }
 
 impl Authenticator {
     /// Uses these schemes.
     pub fn new(schemes: Schemes) -> Arc<Self> {
-        Arc::new(Self { schemes, standard_headers: FrontProxyHeaders::default() })
+        Arc::new(Self {
+            schemes,
+            standard_headers: FrontProxyHeaders::default(),
+            metrics: Metrics::default(),
+        })
     }
 
     /// The audiences of the server.
@@ -63,7 +69,9 @@ impl Authenticator {
     /// Says who asks, and takes every credential out of the request. A refusal is 401, its reasons
     /// for the log only; 400 where a credential can be read in two ways.
     pub async fn authenticate(&self, parts: &mut Parts, peer: &Peer, now: Timestamp) -> Result<Identity> {
-        let identity = self.decide(&parts.headers, parts.uri.path(), peer, now).await?;
+        let outcome = self.decide(&parts.headers, parts.uri.path(), peer, now).await;
+        self.metrics.count(&outcome);
+        let identity = outcome?;
         self.strip(&mut parts.headers);
         Ok(identity)
     }

@@ -27,6 +27,7 @@ mod issuer;
 mod jwt;
 mod keys;
 mod lookup;
+mod metrics;
 mod review;
 mod service_account;
 mod signature_cache;

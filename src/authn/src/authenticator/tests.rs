@@ -337,3 +337,52 @@ fn token_reviews_speak_upstreams_words() {
     );
     assert_eq!(world.review(" static", &[])["error"], "invalid bearer token");
 }
+
+/// Everything that is logged, at every level, while credentials of all kinds are refused and accepted.
+#[test]
+fn a062_b016_i035_j034_no_credential_reaches_the_log() {
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let world = world();
+        let spoiled = format!("{}AAAA", world.accounts.token());
+        for token in ["canary", "static", "abcdef.canarycanarycana", &world.accounts.token(), &spoiled] {
+            let bearer = format!("Bearer {token}");
+            drop(world.ask(&NOBODY, "/api", &[("authorization", &bearer)]));
+            drop(world.ask(&NOBODY, "/api", &[("authorization", &bearer), ("authorization", &bearer)]));
+            world.review(token, &[]);
+        }
+        TokenFile::parse("f", "canary,u,1\ncanary,v,2,system:masters").unwrap();
+        drop(TokenFile::parse("f", "canary,u"));
+        drop(format!("{:?} {:?} {:?}", world.authenticator, world.accounts.issuer, world.accounts.keys));
+        tracing::info!(authenticator = ?world.authenticator, issuer = ?world.accounts.issuer, key = ?world.accounts.key);
+    });
+    let text = String::from_utf8(log.0.lock().clone()).unwrap();
+    assert!(text.contains("twice"), "something was logged: {text}");
+    for secret in ["canary", "eyJ", "static", "PRIVATE"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

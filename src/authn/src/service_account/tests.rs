@@ -233,7 +233,7 @@ fn d015_a069_a_member_that_is_there_twice_is_refused() {
     let (header, claims) = (accounts.header().to_string(), accounts.claims().to_string());
     let twice = |text: &str, member: &str, first: bool| match first {
         true => text.replacen('{', &format!("{{{member},"), 1),
-        false => format!("{},{member}}}", &text[..text.len() - 1]),
+        false => format!("{},{member}}}", text.strip_suffix('}').unwrap()),
     };
     let binding = r#""kubernetes.io":{"namespace":"a","serviceaccount":{"name":"sa1","uid":"u1"}}"#;
     for member in [
@@ -371,7 +371,7 @@ fn a068_d055_d056_odd_shapes_are_refused_quickly() {
         format!(" {good}"),
         format!("{header}.{payload}. {signature}"),
         format!("{header}.\u{feff}{payload}.{signature}"),
-        format!("{header}.{}+/.{signature}", &payload[..payload.len() - 2]),
+        format!("{header}.{}+/.{signature}", payload.trim_end_matches(char::is_alphanumeric)),
         json!({"payload": payload, "signatures": [{"protected": header, "signature": signature}]})
             .to_string(),
         ".".repeat(900 << 10),

@@ -3,11 +3,13 @@
 //! The engine (`fuzz_targets/`) and the smoke test (`tests/smoke.rs`) call the same functions.
 
 mod decode;
+mod patch;
 
 pub use decode::decode;
+pub use patch::patch;
 
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test.
-pub const TARGETS: &[Target] = &[("decode", decode)];
+pub const TARGETS: &[Target] = &[("decode", decode), ("patch", patch)];

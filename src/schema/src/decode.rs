@@ -25,6 +25,7 @@ use portcullis_api::{Object, Value};
 pub use body::{MediaType, Untyped, decode_body, decode_untyped};
 
 use crate::kind::Kind;
+use crate::types::Type;
 use crate::yaml;
 use at::At;
 use identity::Identity;
@@ -212,7 +213,8 @@ impl Read {
 /// text is not JSON.
 fn untyped(text: &str) -> Result<Untyped, Option<String>> {
     let mut reader = Reader::new(Json::new(text), true);
-    let value = reader.source.token().map_err(Stop::from).and_then(|token| reader.any(token, &At::ROOT));
+    let value =
+        reader.source.token().map_err(Stop::from).and_then(|token| reader.any(&Type::Json, token, &At::ROOT));
     let ended = value.and_then(|value| reader.source.end().map_err(Stop::from).map(|()| value));
     match ended {
         Ok(value) => Ok(Untyped { value, problems: reader.finish().unwrap_or_default() }),

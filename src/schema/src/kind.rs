@@ -34,15 +34,19 @@ pub fn kind(gvk: &Gvk) -> Option<&'static Kind> {
 
 /// Finds a built-in kind by its names.
 pub fn kind_named(group: &str, version: &str, kind: &str) -> Option<&'static Kind> {
-    KINDS.get(group, version, kind).or_else(|| {
-        let known_everywhere = EVERYWHERE.contains(&kind) && knows_group_version(group, version);
-        known_everywhere.then(|| KINDS.get("", "v1", kind)).flatten()
-    })
+    KINDS
+        .get(group, version, kind)
+        .or_else(|| is_everywhere(group, version, kind).then(|| KINDS.get("", "v1", kind)).flatten())
 }
 
 /// All built-in kinds.
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
     KINDS.kinds.iter()
+}
+
+/// Whether a kind of `v1` is the same in this group version too.
+pub(crate) fn is_everywhere(group: &str, version: &str, kind: &str) -> bool {
+    EVERYWHERE.contains(&kind) && knows_group_version(group, version)
 }
 
 /// Whether any kind of this group and version is built in.

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod defaults;
 pub mod managed;
 mod kind;
+mod number;
 pub mod patch;
 mod rows;
 pub mod types;

@@ -104,7 +104,7 @@ pub struct Subresource {
 }
 
 /// A column of a resource's table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Column {
     /// The heading.
     pub name: &'static str,
@@ -139,13 +139,14 @@ impl Rows {
         let mut rows = Self::default();
         let subresources = resources.lines().map(Line::split).filter(|line| line.resource.contains('/'));
         let subresources: Vec<_> = subresources.collect();
+        let columns = columns_by_resource(columns);
         for line in resources.lines().map(Line::split).filter(|line| !line.resource.contains('/')) {
             let gv = rows.group_version(line.group, line.version);
             let at = rows.rows.len();
             rows.by_gvr.insert((line.group, line.version, line.resource), at);
             rows.by_kind.insert((line.group, line.version, line.kind), at);
             rows.by_group_resource.entry((line.group, line.resource)).or_insert(at);
-            rows.rows.push(line.row(gv, &subresources, columns));
+            rows.rows.push(line.row(gv, &subresources, &columns));
         }
         rows
     }
@@ -204,7 +205,9 @@ impl Line {
         }
     }
 
-    fn row(&self, gv: GroupVersion, subresources: &[Self], columns: &'static str) -> Row {
+    fn row(&self, gv: GroupVersion, subresources: &[Self], columns: &Columns) -> Row {
+        let columns =
+            columns.get(&(self.group, self.version, self.resource)).map(Vec::as_slice).unwrap_or_default();
         let store = GroupVersion::parse(self.stored_as).filter(|_| !self.prefix.is_empty());
         Row {
             gvr: Gvr::new(gv.clone(), self.resource),
@@ -216,7 +219,7 @@ impl Line {
             verbs: commas(self.verbs),
             subresources: subresources.iter().filter_map(|sub| sub.subresource_of(self, &gv)).collect(),
             store: store.map(|gv| Store { prefix: self.prefix, gv }),
-            columns: columns.lines().filter_map(|line| column(line, self)).collect(),
+            columns: columns.into(),
             selectable: commas(self.selectable),
             deprecation: (!self.deprecation.is_empty()).then_some(self.deprecation),
             gvk: Gvk::new(gv, self.kind),
@@ -234,13 +237,19 @@ impl Line {
     }
 }
 
-fn column(line: &'static str, of: &Line) -> Option<Column> {
-    let mut cells = line.split('\t');
-    let mut cell = || cells.next().unwrap_or_default();
-    if (cell(), cell(), cell()) != (of.group, of.version, of.resource) {
-        return None;
+type Columns = HashMap<(&'static str, &'static str, &'static str), Vec<Column>>;
+
+fn columns_by_resource(table: &'static str) -> Columns {
+    let mut columns = Columns::new();
+    for line in table.lines() {
+        let mut cells = line.split('\t');
+        let mut cell = || cells.next().unwrap_or_default();
+        let resource = (cell(), cell(), cell());
+        let column =
+            Column { name: cell(), ty: cell(), format: cell(), priority: cell().parse().unwrap_or_default() };
+        columns.entry(resource).or_default().push(column);
     }
-    Some(Column { name: cell(), ty: cell(), format: cell(), priority: cell().parse().unwrap_or_default() })
+    columns
 }
 
 fn commas(cell: &'static str) -> Box<[&'static str]> {

@@ -11,7 +11,7 @@ use super::at::At;
 use super::json::Json;
 use super::reader::{Members, Reader, Stop};
 use super::source::{Source, Token};
-use crate::kind::{Kind, kind_named};
+use crate::kind::{Kind, is_everywhere, kind_named};
 
 /// Go's name of the struct that holds the two fields.
 const HOLDER: &str =
@@ -118,7 +118,7 @@ impl Identity {
         }
         let gv = self.group_version(wanted)?;
         let kind = self.kind_or(wanted);
-        if gv == wanted.gvk().gv && kind == wanted.kind() {
+        if kind == wanted.kind() && (gv == wanted.gvk().gv || is_everywhere(&gv.group, &gv.version, kind)) {
             return Ok(());
         }
         let mishandled = |message| DecodeError::Mishandled {

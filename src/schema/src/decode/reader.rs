@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 
 use portcullis_api::field::go_quote;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::MAX_DEPTH;
 use super::at::At;
 use super::source::{Malformed, Source, Token};
 use super::zero::{shown, zero_field, zero_value};
+use crate::number;
 use crate::types::{Field, Struct, StructId, Type, Types, types};
 
 /// As many strict problems as upstream reports.
@@ -81,7 +82,7 @@ impl<'a, S: Source<'a>> Reader<S> {
             }
             (_, Token::Null) => Ok(None),
             (Type::RawObject | Type::Json | Type::FieldsV1, token) => {
-                self.leniently(|reader| reader.any(token, at)).map(Some)
+                self.leniently(|reader| reader.any(ty, token, at)).map(Some)
             }
             (_, token) => {
                 self.mismatch(at.type_error(token.word()));
@@ -156,21 +157,20 @@ impl<'a, S: Source<'a>> Reader<S> {
         Ok(Value::Array(list))
     }
 
-    /// Reads any JSON as it is.
-    pub(super) fn any(&mut self, token: Token<'a>, at: &At<'_>) -> Result<Value, Stop> {
+    /// Reads any JSON. Numbers stay as they are written, unless Go reads them into values of its own
+    /// ([`Type::Json`]).
+    pub(super) fn any(&mut self, ty: &Type, token: Token<'a>, at: &At<'_>) -> Result<Value, Stop> {
         Ok(match token {
             Token::Null => Value::Null,
             Token::Bool(value) => Value::Bool(value),
-            Token::Number(text) => Value::Number(
-                text.parse().map_err(|_| Stop::Refused(format!("json: number {text} is out of range")))?,
-            ),
+            Token::Number(text) => Value::Number(any_number(ty, &text)?),
             Token::String(text) => Value::String(text.into_owned()),
             Token::Array => {
                 let mut list = Vec::new();
                 self.enter()?;
                 while self.source.next_item(list.is_empty())? {
                     let token = self.source.token()?;
-                    let item = self.any(token, &at.index(list.len()))?;
+                    let item = self.any(ty, token, &at.index(list.len()))?;
                     list.push(item);
                 }
                 self.depth -= 1;
@@ -186,7 +186,7 @@ impl<'a, S: Source<'a>> Reader<S> {
                         self.problem("duplicate", at, &key);
                     }
                     let token = self.source.token()?;
-                    let value = self.any(token, &at.key(&key))?;
+                    let value = self.any(ty, token, &at.key(&key))?;
                     map.insert(key.into_owned(), value);
                 }
                 self.depth -= 1;
@@ -261,7 +261,7 @@ impl<'a, S: Source<'a>> Reader<S> {
         let value = match ty {
             Type::Int32 => text.parse::<i32>().ok().map(Value::from),
             Type::Int64 => text.parse::<i64>().ok().map(Value::from),
-            _ => text.parse::<f64>().ok().and_then(float),
+            _ => text.parse().ok().and_then(number::of_float).map(Value::Number),
         };
         if value.is_none() {
             self.mismatch(at.type_error(&format!("number {text}")));
@@ -270,14 +270,17 @@ impl<'a, S: Source<'a>> Reader<S> {
     }
 }
 
-/// A floating point number as Go writes it: without a fraction if it has none.
-fn float(value: f64) -> Option<Value> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "integers up to 2^53 are exact in both types")]
-        return Some(Value::from(value as i64));
-    }
-    serde_json::Number::from_f64(value).map(Value::Number)
+fn any_number(ty: &Type, text: &str) -> Result<Number, Stop> {
+    let number = text.parse::<Number>().ok();
+    let number = match number.as_ref().and_then(Number::as_f64) {
+        Some(value) if *ty == Type::Json && number.as_ref().is_some_and(Number::is_f64) => {
+            number::of_float(value)
+        }
+        _ => number,
+    };
+    let out_of_range =
+        || Stop::Refused(format!("json: cannot unmarshal number {text} into Go value of type float64"));
+    number.ok_or_else(out_of_range)
 }
 
 /// The members of a struct as far as they were read.

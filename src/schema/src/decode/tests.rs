@@ -276,3 +276,25 @@ fn untyped_bodies_tell_duplicates() {
         decode_untyped(b"{", MediaType::Json).unwrap_err().message().contains("unexpected end of JSON input")
     );
 }
+
+#[test]
+fn options_may_come_from_any_group() {
+    let options = of("", "v1", "DeleteOptions");
+    for api_version in ["v1", "policy/v1", "meta.k8s.io/v1"] {
+        let body =
+            format!(r#"{{"kind":"DeleteOptions","apiVersion":"{api_version}","gracePeriodSeconds":0}}"#);
+        let decoded = options.decode(body.as_bytes(), FieldValidation::Strict).unwrap();
+        assert_eq!(decoded.object.map()["gracePeriodSeconds"], 0);
+    }
+    let config_map = r#"{"kind":"ConfigMap","apiVersion":"v1"}"#;
+    assert!(options.decode(config_map.as_bytes(), FieldValidation::Ignore).is_err());
+}
+
+#[test]
+fn numbers_of_any_json_are_gos_or_verbatim() {
+    let untyped = decode_untyped(br#"{"a":[1.0,1e2,2.5,18446744073709551615]}"#, MediaType::Json).unwrap();
+    assert_eq!(untyped.value, json!({"a": [1, 100, 2.5, 18_446_744_073_709_551_615_u64]}));
+    let revision = json!({"data": {"x": 1.0}});
+    assert_eq!(tree(of("apps", "v1", "ControllerRevision"), &revision)["data"]["x"], json!(1.0));
+    assert!(decode_untyped(br#"{"a":1e400}"#, MediaType::Json).is_err());
+}

@@ -18,7 +18,7 @@ pub(super) fn resolve(text: &str) -> Result<Value, String> {
             return Err("json: unsupported value: +Inf".to_owned());
         }
         "-.inf" | "-.Inf" | "-.INF" => return Err("json: unsupported value: -Inf".to_owned()),
-        _ => number(text)?.map_or_else(|| Value::String(text.to_owned()), Value::Number),
+        _ => number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
     })
 }
 
@@ -70,25 +70,19 @@ fn without_zone(time: &str) -> Option<&str> {
     digits.then_some(clock)
 }
 
-fn number(text: &str) -> Result<Option<Number>, String> {
+fn number(text: &str) -> Option<Number> {
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
-        return Ok(None);
+        return None;
     }
     let plain = text.replace('_', "");
     if let Some(integer) = integer(&plain) {
-        return Ok(Some(integer));
+        return Some(integer);
     }
     if !is_float(&plain) {
-        return Ok(None);
+        return None;
     }
-    let value: f64 = plain.parse().unwrap_or(f64::NAN);
-    match Number::from_f64(value) {
-        // Go writes a float without a fraction as a whole number.
-        Some(_) if value.fract() == 0.0 && value.abs() < 1e15 => Ok(Some(Number::from(value as i64))),
-        Some(number) => Ok(Some(number)),
-        // Out of range: go-yaml leaves it a string.
-        None => Ok(None),
-    }
+    // Out of range: go-yaml leaves it a string.
+    plain.parse().ok().and_then(crate::number::of_float)
 }
 
 /// An integer as Go reads it with base 0: decimal, `0x`, `0b`, `0o` or a leading zero for octal.

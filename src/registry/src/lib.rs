@@ -1,0 +1,146 @@
+//! The REST verbs as transactions, over one row of data per resource.
+//!
+//! ```text
+//! serve(Authorized) -> rest: which verb, is it allowed on this row
+//!                   -> verbs/…: negotiate, decode, produce the new object
+//!                   -> admission (mutate), strategy (prepare, validate), admission (admit) -> Admitted
+//!                   -> door: the permit is asked again, one transaction is committed
+//!                   -> respond: the stored bytes in the shape and encoding asked for
+//! ```
+//!
+//! This crate is the only writer of storage, and [`door`] its only place that writes.
+
+mod allocate;
+mod bootstrap;
+mod call;
+mod convert;
+mod door;
+mod escalation;
+mod fields;
+pub mod kinds;
+mod meta;
+mod negotiate;
+mod observe;
+mod options;
+mod permission;
+pub mod print;
+mod reader;
+mod resource;
+mod respond;
+mod rest;
+mod review;
+pub mod strategy;
+mod subresource;
+mod verbs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_admission as admission;
+use portcullis_api::{Body, Result};
+use portcullis_authn::{Authenticator, TokenIssuer};
+use portcullis_authz::Chain;
+use portcullis_authz::rbac::RbacIndex;
+use portcullis_storage::{Caches, Store};
+
+pub use allocate::ServiceRanges;
+use door::storage_error;
+use resource::{Resource, Resources};
+
+/// What every verb answers with.
+pub type Response = http::Response<Body>;
+
+/// How long events are kept, as upstream.
+const EVENT_TTL: Duration = Duration::from_secs(3600);
+
+/// What the registry is made of; see [`Registry::open`].
+pub struct Parts {
+    /// Where objects live.
+    pub store: Arc<dyn Store>,
+    /// The admission plugins.
+    pub admission: admission::Chain,
+    /// Who may do what: asked by reviews and by streams that must not outlive their permission.
+    pub authorizer: Arc<Chain>,
+    /// RBAC's index, kept up to date by every commit.
+    pub rbac: RbacIndex,
+    /// Signs service-account tokens.
+    pub tokens: Arc<TokenIssuer>,
+    /// Addresses and ports that services get.
+    pub ranges: ServiceRanges,
+}
+
+/// All resources over one store.
+pub struct Registry {
+    store: Arc<dyn Store>,
+    /// Kept, because caches follow the store only as long as this lives.
+    _caches: Caches,
+    resources: Resources,
+    admission: admission::Chain,
+    authorizer: Arc<Chain>,
+    rbac: RbacIndex,
+    tokens: Arc<TokenIssuer>,
+    allocator: Arc<allocate::Allocator>,
+    authenticator: std::sync::OnceLock<Arc<Authenticator>>,
+    trees: reader::Trees,
+}
+
+impl Registry {
+    /// Binds every resource to its cache and fills the indexes from what is stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(parts: Parts) -> Result<Arc<Self>> {
+        let caches = Caches::new(parts.store.clone()).map_err(storage_error)?;
+        let resources = Resources::bind(&caches);
+        caches.ready().await.map_err(storage_error)?;
+        let registry = Self {
+            allocator: Arc::new(allocate::Allocator::new(parts.ranges)),
+            store: parts.store,
+            _caches: caches,
+            resources,
+            admission: parts.admission,
+            authorizer: parts.authorizer,
+            rbac: parts.rbac,
+            tokens: parts.tokens,
+            authenticator: std::sync::OnceLock::new(),
+            trees: reader::Trees::default(),
+        };
+        registry.observe()?;
+        Ok(Arc::new(registry))
+    }
+
+    /// Names the authenticator that token reviews ask; it needs the registry itself to look things up.
+    pub fn set_authenticator(&self, authenticator: Arc<Authenticator>) {
+        // A second call is a start-up mistake without effect: the first authenticator stays.
+        let _ = self.authenticator.set(authenticator);
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// A resource to keep beyond the request, for streams.
+    pub(crate) fn shared(&self, resource: &Resource) -> Option<Arc<Resource>> {
+        self.resources.shared(resource)
+    }
+
+    pub(crate) fn admission(&self) -> &admission::Chain {
+        &self.admission
+    }
+
+    /// How long an object of a resource lives.
+    pub(crate) fn ttl(&self, resource: &Resource) -> Option<Duration> {
+        (&*resource.gr.resource == "events").then_some(EVENT_TTL)
+    }
+
+    /// Warns of objects that are stored but that nothing enforces yet.
+    pub(crate) fn warn_unenforced(&self, call: &mut call::Call<'_>) {
+        if resource::unenforced(call.resource) {
+            call.warnings.push("portcullis: stored, not enforced".to_owned());
+        }
+    }
+}

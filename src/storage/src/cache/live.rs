@@ -1,12 +1,13 @@
 //! The loaded state of a resource and how commits change it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::Maker;
 use super::ring::Ring;
 use super::snapshot::{Objects, Snapshot};
 use super::{Entry, Event};
-use crate::{Change, Revision, StoreError};
+use crate::{Change, Key, Revision, StoreError};
 
 /// Where a cache stands.
 pub(super) enum State {
@@ -20,17 +21,31 @@ pub(super) enum State {
 
 /// A loaded resource.
 pub(super) struct Live {
-    pub(super) objects: Objects,
-    /// The revision of the newest change in `objects`, or the one they were read at.
-    pub(super) changed: Revision,
-    pub(super) ring: Ring,
+    objects: Objects,
+    /// Stored values that are no objects. Observers see such an object deleted, so that nothing is
+    /// allowed because of it; reads of it, lists and watches fail until it is mended.
+    corrupt: Corrupt,
+    /// The revision of the newest change, or the one the store was read at.
+    changed: Revision,
     /// The revision the store was read at; changes up to it are in already.
     read_at: Revision,
+    ring: Ring,
+}
+
+/// What is wrong with which key.
+pub(super) type Corrupt = BTreeMap<Key, StoreError>;
+
+/// A resource as it was read from the store.
+pub(super) struct Stored {
+    pub(super) revision: Revision,
+    pub(super) objects: Objects,
+    pub(super) corrupt: Corrupt,
 }
 
 impl Live {
-    pub(super) fn new(read_at: Revision, objects: Objects, ring: Ring) -> Self {
-        Self { objects, changed: read_at, ring, read_at }
+    pub(super) fn new(stored: Stored, ring: Ring) -> Self {
+        let Stored { revision, objects, corrupt } = stored;
+        Self { objects, corrupt, changed: revision, read_at: revision, ring }
     }
 
     /// Takes changes in, in order; returns what they did.
@@ -38,65 +53,113 @@ impl Live {
         let mut events = Vec::with_capacity(made.len());
         for made in made {
             // A load may have read further than what was published by then.
-            if made.revision() <= self.read_at {
+            if made.revision <= self.read_at {
                 continue;
             }
-            let Some(event) = self.change(made) else { continue };
-            let event = Arc::new(event);
-            self.changed = event.revision;
-            self.ring.push(event.clone());
-            events.push(event);
+            self.changed = made.revision;
+            let damage = matches!(&made.what, What::Corrupt(_));
+            let Some(event) = self.change(made).map(Arc::new) else { continue };
+            events.push(event.clone());
+            if damage {
+                // Watchers must not be told of a deletion that was none: they find the damage in
+                // the history.
+                self.ring.clear(self.changed);
+            } else {
+                self.ring.push(event);
+            }
         }
         events
     }
 
     fn change(&mut self, made: Made) -> Option<Event> {
-        match made {
-            Made::Put(entry) => {
-                let previous = self.objects.insert(entry.key().clone(), entry.clone());
+        let Made { key, revision, what } = made;
+        if !self.corrupt.is_empty() {
+            self.corrupt.remove(&key);
+        }
+        match what {
+            What::Put(entry) => {
+                let previous = self.objects.insert(key, entry.clone());
                 Some(Event::put(entry, previous))
             }
-            Made::Delete(key, revision) => Some(Event::delete(self.objects.remove(&*key)?, revision)),
+            What::Delete => Some(Event::delete(self.objects.remove(&*key)?, revision)),
+            What::Corrupt(error) => {
+                let previous = self.objects.remove(&*key);
+                self.corrupt.insert(key, error);
+                Some(Event::delete(previous?, revision))
+            }
+        }
+    }
+
+    /// One object.
+    pub(super) fn get(&self, key: &str) -> Result<Option<Arc<Entry>>, StoreError> {
+        match self.corrupt.get(key) {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.objects.get(key).cloned()),
         }
     }
 
     /// Everything at one revision, at least `current`.
-    pub(super) fn snapshot(&self, current: Revision) -> Snapshot {
+    pub(super) fn snapshot(&self, current: Revision) -> Result<Snapshot, StoreError> {
+        sound(&self.corrupt)?;
+        Ok(self.sound_part(current))
+    }
+
+    /// Everything that is not corrupt.
+    pub(super) fn sound_part(&self, current: Revision) -> Snapshot {
         Snapshot::new(current.max(self.changed), self.objects.clone())
+    }
+
+    /// The revision of the newest change.
+    pub(super) fn changed(&self) -> Revision {
+        self.changed
+    }
+
+    /// The recent events.
+    pub(super) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+}
+
+/// Fails if anything is corrupt.
+pub(super) fn sound(corrupt: &Corrupt) -> Result<(), StoreError> {
+    match corrupt.values().next() {
+        Some(error) => Err(error.clone()),
+        None => Ok(()),
     }
 }
 
 /// A change made ready outside of any lock.
-pub(super) enum Made {
+pub(super) struct Made {
+    key: Key,
+    revision: Revision,
+    what: What,
+}
+
+enum What {
     Put(Arc<Entry>),
-    Delete(crate::Key, Revision),
+    Delete,
+    Corrupt(StoreError),
 }
 
-impl Made {
-    fn revision(&self) -> Revision {
-        match self {
-            Self::Put(entry) => entry.revision(),
-            Self::Delete(_, revision) => *revision,
-        }
-    }
-}
-
-/// Makes the entries of changes.
-pub(super) fn make<'c>(
-    maker: &Maker,
-    changes: impl IntoIterator<Item = &'c Change>,
-) -> Result<Vec<Made>, StoreError> {
-    let make = |change: &Change| match &change.value {
-        Some(value) => entry(maker, &change.key, change.revision, value).map(Made::Put),
-        None => Ok(Made::Delete(change.key.clone(), change.revision)),
+/// Makes a change ready.
+pub(super) fn make(maker: &Maker, change: &Change) -> Made {
+    let what = match &change.value {
+        None => What::Delete,
+        Some(value) => match entry(maker, &change.key, change.revision, value) {
+            Ok(entry) => What::Put(entry),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "Stored object is corrupt");
+                What::Corrupt(error)
+            }
+        },
     };
-    changes.into_iter().map(make).collect()
+    Made { key: change.key.clone(), revision: change.revision, what }
 }
 
 /// Makes one entry; what cannot be one is corrupt.
 pub(super) fn entry(
     maker: &Maker,
-    key: &crate::Key,
+    key: &Key,
     revision: Revision,
     value: &[u8],
 ) -> Result<Arc<Entry>, StoreError> {

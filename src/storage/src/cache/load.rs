@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::ResourceCache;
-use super::live::{self, Live, State};
+use super::entry::Maker;
+use super::live::{self, Corrupt, Live, State, Stored};
 use super::ring::Ring;
-use super::snapshot::Objects;
-use crate::{Range, Revision, StoreError};
+use crate::{Range, RangeResult, Revision, StoreError};
 
 /// Objects that are made into entries on the caller's thread; more go where they block nobody.
 const INLINE: usize = 200;
@@ -27,42 +27,48 @@ impl ResourceCache {
             }
         }
         let unfinished = Unfinished(self);
-        let (revision, objects) = self.read_store(None).await?;
+        let stored = self.read_store(None).await?;
         let mut observers = self.observers.lock();
         let generation = self.loads.fetch_add(1, Ordering::Relaxed);
-        let ring = Ring::new(self.resource.ring, revision, generation);
-        let live = Live::new(revision, objects, ring);
+        let ring = Ring::new(self.resource.ring, stored.revision, generation);
+        let live = Live::new(stored, ring);
         let waiting = match std::mem::replace(&mut *self.state.write(), State::Live(live)) {
             State::Loading(waiting) => waiting,
             _ => Vec::new(),
         };
-        let missed = waiting.iter().filter(|change| change.revision > revision);
-        self.apply(live::make(&self.maker, missed), &mut observers);
+        let waiting = waiting.iter().map(|change| live::make(&self.maker, change));
+        self.apply(waiting.collect(), &mut observers);
         std::mem::forget(unfinished);
         Ok(())
     }
 
-    /// All objects in the store at a revision, or now.
-    pub(super) async fn read_store(&self, at: Option<Revision>) -> Result<(Revision, Objects), StoreError> {
+    /// The resource as the store has it at a revision, or now.
+    pub(super) async fn read_store(&self, at: Option<Revision>) -> Result<Stored, StoreError> {
         let range = Range { at, ..Range::prefix(&self.resource.prefix) };
         let found = self.store.range(range).await?;
         let maker = self.maker.clone();
-        let revision = found.revision;
-        let many = found.kvs.len() > INLINE;
-        let make = move || -> Result<Objects, StoreError> {
-            let entries = found.kvs.into_iter().map(|kv| {
-                let entry = live::entry(&maker, &kv.key, kv.mod_revision, &kv.value)?;
-                Ok((kv.key, entry))
-            });
-            entries.collect()
-        };
-        let objects = if many {
-            tokio::task::spawn_blocking(make).await.map_err(|_| StoreError::Closed)??
-        } else {
-            make()?
-        };
-        Ok((revision, objects))
+        if found.kvs.len() <= INLINE {
+            return Ok(make(&maker, found));
+        }
+        let task = tokio::task::spawn_blocking(move || make(&maker, found));
+        task.await.map_err(|_| StoreError::Closed)
     }
+}
+
+fn make(maker: &Maker, found: RangeResult) -> Stored {
+    let mut corrupt = Corrupt::new();
+    let entries = found.kvs.into_iter().filter_map(|kv| {
+        match live::entry(maker, &kv.key, kv.mod_revision, &kv.value) {
+            Ok(entry) => Some((kv.key, entry)),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "Stored object is corrupt");
+                corrupt.insert(kv.key, error);
+                None
+            }
+        }
+    });
+    let objects = entries.collect();
+    Stored { revision: found.revision, objects, corrupt }
 }
 
 /// Makes an unfinished load undone.

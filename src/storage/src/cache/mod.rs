@@ -40,7 +40,7 @@ pub use watcher::{Events, WatchError, WatchStart, Watcher};
 
 use crate::{Change, Revision, Store, StoreError};
 use entry::Maker;
-use live::{Live, State};
+use live::{Live, Made, State};
 use snapshot::Recent;
 
 /// What a cache needs to know of its resource.
@@ -110,12 +110,12 @@ impl ResourceCache {
 
     /// The object at a key.
     pub async fn get(&self, key: &str) -> Result<Option<Arc<Entry>>, StoreError> {
-        self.read(|live| live.objects.get(key).cloned()).await
+        self.read(|live| live.get(key)).await?
     }
 
     /// All objects as of now.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.read(|live| live.snapshot(self.store.current_revision())).await
+        self.read(|live| live.snapshot(self.store.current_revision())).await?
     }
 
     /// All objects as of a revision: from memory as far as the ring reaches back, else from the
@@ -132,7 +132,9 @@ impl ResourceCache {
                 if let Some(kept) = self.recent.lock().find(revision) {
                     return Ok(kept);
                 }
-                Snapshot::new(revision, self.read_store(Some(revision)).await?.1)
+                let stored = self.read_store(Some(revision)).await?;
+                live::sound(&stored.corrupt)?;
+                Snapshot::new(revision, stored.objects)
             }
         };
         self.recent.lock().keep(snapshot.clone());
@@ -140,26 +142,28 @@ impl ResourceCache {
     }
 
     fn past(&self, live: &Live, asked: Revision) -> Result<Past, StoreError> {
-        let current = self.store.current_revision().max(live.changed);
+        let (changed, ring) = (live.changed(), live.ring());
+        let current = self.store.current_revision().max(changed);
         if asked > current {
             Err(StoreError::Future { asked, current })
-        } else if asked >= live.changed {
-            Ok(Past::Now(Snapshot::new(asked, live.objects.clone())))
-        } else if asked >= live.ring.floor() {
-            Ok(Past::Rewind(live.snapshot(current), live.ring.newest_first(asked)))
+        } else if asked >= changed {
+            Ok(Past::Now(live.snapshot(asked)?))
+        } else if asked >= ring.floor() {
+            Ok(Past::Rewind(live.snapshot(current)?, ring.newest_first(asked)))
         } else {
             Ok(Past::Stored)
         }
     }
 
-    /// Adds an observer and returns the state it starts from: it sees every event after that.
+    /// Adds an observer and returns the state it starts from: it sees every event after that. An
+    /// object whose stored value is damaged is missing from the state, or is shown as deleted.
     pub async fn on_commit(&self, observer: Observed) -> Result<Snapshot, StoreError> {
         loop {
             self.ready().await?;
             let mut observers = self.observers.lock();
             if let State::Live(live) = &*self.state.read() {
                 observers.push(observer);
-                return Ok(live.snapshot(self.store.current_revision()));
+                return Ok(live.sound_part(self.store.current_revision()));
             }
         }
     }
@@ -192,28 +196,20 @@ impl ResourceCache {
                 State::Live(_) => {}
             }
         }
-        let made = live::make(&self.maker, changes.iter().copied());
+        let made = changes.iter().map(|change| live::make(&self.maker, change)).collect();
         let mut observers = self.observers.lock();
         self.apply(made, &mut observers);
     }
 
-    fn apply(&self, made: Result<Vec<live::Made>, StoreError>, observers: &mut [Observed]) {
-        let events = match (&mut *self.state.write(), made) {
-            (State::Live(live), Ok(made)) => live.apply(made),
-            (state, Err(error)) => {
-                // Committed but not an object: reads fail with the reason until it is mended, since
-                // each of them loads the resource anew.
-                tracing::error!(error = &error as &dyn std::error::Error, "Stored object is corrupt");
-                *state = State::Cold;
-                return;
-            }
-            _ => return,
+    fn apply(&self, made: Vec<Made>, observers: &mut [Observed]) {
+        let events = match &mut *self.state.write() {
+            State::Live(live) => live.apply(made),
+            State::Cold | State::Loading(_) => return,
         };
-        if events.is_empty() {
-            return;
-        }
-        for observer in observers {
-            observer(&events);
+        if !events.is_empty() {
+            for observer in observers {
+                observer(&events);
+            }
         }
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }

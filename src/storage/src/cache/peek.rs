@@ -1,4 +1,6 @@
 //! Reads for callers that cannot wait: those inside a write's synchronous steps.
+//!
+//! They have no words for damage: what is corrupt is as unavailable as what is not loaded.
 
 use std::sync::Arc;
 
@@ -6,19 +8,19 @@ use super::live::State;
 use super::{Entry, ResourceCache, Snapshot};
 
 impl ResourceCache {
-    /// The object at a key; `None` while the resource is not loaded.
+    /// The object at a key; `None` while the resource is not loaded, or cannot be read.
     pub fn peek(&self, key: &str) -> Option<Option<Arc<Entry>>> {
         match &*self.state.read() {
-            State::Live(live) => Some(live.objects.get(key).cloned()),
-            _ => None,
+            State::Live(live) => live.get(key).ok(),
+            State::Cold | State::Loading(_) => None,
         }
     }
 
-    /// All objects as of now; `None` while the resource is not loaded.
+    /// All objects as of now; `None` while the resource is not loaded, or cannot be read.
     pub fn peek_all(&self) -> Option<Snapshot> {
         match &*self.state.read() {
-            State::Live(live) => Some(live.snapshot(self.store.current_revision())),
-            _ => None,
+            State::Live(live) => live.snapshot(self.store.current_revision()).ok(),
+            State::Cold | State::Loading(_) => None,
         }
     }
 }

@@ -58,6 +58,15 @@ impl Ring {
         }
     }
 
+    /// Forgets all events up to `floor`, the newest revision.
+    pub(super) fn clear(&mut self, floor: Revision) {
+        // One number is left out, so that even a watcher that has read everything falls out.
+        self.first = self.end() + 1;
+        self.events.clear();
+        self.bytes = 0;
+        self.floor = floor;
+    }
+
     pub(super) fn floor(&self) -> Revision {
         self.floor
     }

@@ -104,7 +104,7 @@ fn told(event: &Event) -> String {
 async fn collect(watcher: &mut Watcher, count: usize) -> Vec<String> {
     let mut seen = Vec::new();
     while seen.len() < count {
-        let batch = tokio::time::timeout(Duration::from_secs(20), watcher.next_batch());
+        let batch = tokio::time::timeout(Duration::from_secs(10), watcher.next_batch());
         let batch = batch.await.expect("events come").unwrap();
         seen.extend(batch.iter().map(|event| told(event)));
     }
@@ -366,17 +366,43 @@ async fn observers_know_before_the_writer_does() {
 }
 
 #[tokio::test]
-async fn a_corrupt_object_fails_reads_until_it_is_mended() {
+async fn a_corrupt_object_fails_lists_and_watches_until_it_is_mended() {
+    for restart in [false, true] {
+        let mut rig = Rig::new();
+        rig.put("a", "1").await;
+        rig.put("bad", "1").await;
+        let mut watcher = rig.watch(WatchStart::Initial).await;
+        let bad = Op::Put { key: key("bad"), value: Bytes::from_static(b"{\"a\":1}"), ttl: None };
+        rig.commit(vec![bad]).await;
+        let ended = watcher.next_batch().await;
+        assert!(matches!(ended, Err(WatchError::Store(StoreError::Corrupt { .. }))), "{ended:?}");
+        drop(watcher);
+        if restart {
+            rig = rig.restart(RingLimits::default());
+        }
+        let error = rig.maps.get(&key("bad")).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Corrupt { place, .. } if place.ends_with("/bad")), "{error:?}");
+        assert!(rig.maps.get(&key("a")).await.unwrap().is_some());
+        assert!(rig.maps.snapshot().await.is_err());
+        assert!(rig.maps.watch(WatchStart::Initial).await.is_err());
+        let state = rig.maps.on_commit(Box::new(|_| {})).await.unwrap();
+        assert_eq!(names(&state), ["a=1"]);
+        rig.delete("bad").await;
+        assert_eq!(names(&rig.maps.snapshot().await.unwrap()), ["a=1"]);
+    }
+}
+
+#[tokio::test]
+async fn observers_see_a_corrupt_object_go() {
     let rig = Rig::new();
-    rig.put("a", "1").await;
-    let mut watcher = rig.watch(WatchStart::Initial).await;
-    let bad = Op::Put { key: key("bad"), value: Bytes::from_static(b"{\"a\":1}"), ttl: None };
-    rig.commit(vec![bad]).await;
-    let error = rig.maps.get(&key("a")).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Corrupt { place, .. } if place.ends_with("/bad")), "{error:?}");
-    assert!(watcher.next_batch().await.is_err());
-    rig.delete("bad").await;
-    assert!(rig.maps.get(&key("a")).await.unwrap().is_some());
+    rig.put("bad", "1").await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told_to = seen.clone();
+    let observer: Observed = Box::new(move |events| told_to.lock().extend(events.iter().map(|e| told(e))));
+    rig.maps.on_commit(observer).await.unwrap();
+    rig.commit(vec![Op::Put { key: key("bad"), value: Bytes::from_static(b"?"), ttl: None }]).await;
+    rig.put("bad", "2").await;
+    assert_eq!(*seen.lock(), ["Deleted bad 1>1 3", "Added bad ->2 4"]);
 }
 
 #[tokio::test]

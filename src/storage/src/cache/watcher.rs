@@ -81,12 +81,12 @@ impl ResourceCache {
         live: &live::Live,
         start: WatchStart,
     ) -> Result<(Revision, Place, Option<Snapshot>), WatchError> {
-        let snapshot = live.snapshot(self.store.current_revision());
+        let snapshot = live.snapshot(self.store.current_revision())?;
         let current = snapshot.revision();
         match start {
-            WatchStart::Initial => Ok((current, Place::Ring(live.ring.end()), Some(snapshot))),
+            WatchStart::Initial => Ok((current, Place::Ring(live.ring().end()), Some(snapshot))),
             WatchStart::After(asked) if asked > current => Err(WatchError::Future { asked, current }),
-            WatchStart::After(asked) => match live.ring.after(asked) {
+            WatchStart::After(asked) => match live.ring().after(asked) {
                 Some(number) => Ok((asked, Place::Ring(number), None)),
                 None if asked < self.store.oldest_revision() => Err(WatchError::Expired { asked }),
                 None => Ok((asked, Place::History(VecDeque::new(), asked), None)),
@@ -106,15 +106,15 @@ impl Watcher {
     pub async fn next_batch(&mut self) -> Result<Events, WatchError> {
         loop {
             self.changes.mark_unchanged();
-            let events = match self.place {
+            let (events, waits) = match self.place {
                 Place::Ring(number) => self.from_ring(number)?,
-                Place::History(..) => self.from_history().await?,
+                Place::History(..) => (self.from_history().await?, false),
             };
             if let Some(last) = events.last() {
                 self.delivered = last.revision;
                 return Ok(events);
             }
-            if let Place::Ring(_) = self.place {
+            if waits {
                 self.changes.changed().await.map_err(|_| StoreError::Closed)?;
             }
         }
@@ -123,31 +123,28 @@ impl Watcher {
     /// The revision up to which this watcher has returned every event: what a bookmark may say.
     pub fn progress(&self) -> Revision {
         match (&self.place, &*self.cache.state.read()) {
-            (Place::Ring(number), State::Live(live)) if *number == live.ring.end() => {
+            (Place::Ring(number), State::Live(live)) if *number == live.ring().end() => {
                 self.cache.store.current_revision().max(self.delivered)
             }
             _ => self.delivered,
         }
     }
 
-    fn from_ring(&mut self, number: u64) -> Result<Events, WatchError> {
-        let state = self.cache.state.read();
-        let State::Live(live) = &*state else {
-            // The resource turned out corrupt, or is being read again: start over from the history.
-            drop(state);
-            self.place = Place::History(VecDeque::new(), self.delivered);
-            return Ok(Events::new());
+    /// What the ring has, and whether that is all there is for now.
+    fn from_ring(&mut self, number: u64) -> Result<(Events, bool), WatchError> {
+        let found = match &*self.cache.state.read() {
+            State::Live(live) => live.ring().read(number, BATCH),
+            // Being read again: start over from the history.
+            State::Cold | State::Loading(_) => None,
         };
-        let found = live.ring.read(number, BATCH);
-        drop(state);
         Ok(match found {
             Some(events) => {
                 self.place = Place::Ring(number + events.len() as u64);
-                events
+                (events, true)
             }
             None => {
                 self.place = Place::History(VecDeque::new(), self.delivered);
-                Events::new()
+                (Events::new(), false)
             }
         })
     }
@@ -158,7 +155,7 @@ impl Watcher {
         let Place::History(waiting, reached) = &mut self.place else { return Ok(Events::new()) };
         if waiting.is_empty() {
             let reached = (*reached).max(delivered);
-            let back = self.cache.read(|live| live.ring.after(reached)).await?;
+            let back = self.cache.read(|live| live.ring().after(reached)).await?;
             if let Some(number) = back {
                 self.place = Place::Ring(number);
                 return Ok(Events::new());

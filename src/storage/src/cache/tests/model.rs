@@ -130,7 +130,7 @@ async fn drain(one: &mut Following, log: &[(usize, String)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_time: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn watches_show_what_was_written(steps in prop::collection::vec(step(), 1..60)) {

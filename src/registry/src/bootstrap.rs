@@ -1,0 +1,119 @@
+//! What exists at start: system namespaces, bootstrap policy, flow control, the API's own service.
+
+use http::HeaderMap;
+use parking_lot::Mutex;
+use portcullis_api::attributes::{ResourceTarget, Target};
+use portcullis_api::{ApiError, Gvr, Object, RequestInfo, Result, UserInfo, Verb};
+use portcullis_authz::Permit;
+use portcullis_authz::rbac::{Reconciled, reconcile};
+use portcullis_schema::decode::FieldValidation;
+use portcullis_schema::defaults;
+
+use crate::Registry;
+use crate::call::{Asked, Call};
+use crate::options::{DeleteOptions, Query, WriteOptions};
+use crate::verbs::update::{self, Change};
+use crate::verbs::{create, delete};
+
+const WRITER: &str = "system:apiserver";
+
+impl Registry {
+    /// Creates the objects that are missing and brings RBAC's bootstrap objects up to date, without
+    /// touching what an operator opted out of or added.
+    ///
+    /// # Errors
+    /// The first object that cannot be stored.
+    pub async fn bootstrap(&self, wanted: Vec<(Gvr, Object)>) -> Result<()> {
+        let user = UserInfo::new(WRITER, ["system:masters"]);
+        let headers = HeaderMap::new();
+        for (gvr, object) in wanted {
+            self.ensure(&user, &headers, &gvr, object).await?;
+        }
+        Ok(())
+    }
+
+    async fn ensure(&self, user: &UserInfo, headers: &HeaderMap, gvr: &Gvr, object: Object) -> Result<()> {
+        let resource = self
+            .resources()
+            .get(&gvr.gv.group, &gvr.gv.version, &gvr.resource)
+            .ok_or_else(|| ApiError::internal(format!("bootstrap of {gvr:?}, which is not served")))?;
+        let permit = Mutex::new(Permit::assertion_for_bootstrap("objects that every cluster starts with"));
+        let target = ResourceTarget {
+            group: gvr.gv.group.clone(),
+            version: gvr.gv.version.clone(),
+            resource: gvr.resource.clone(),
+            namespace: object.namespace().into(),
+            ..ResourceTarget::default()
+        };
+        let info =
+            RequestInfo { verb: Verb::Create, path: "".into(), target: Target::Resource(target.clone()) };
+        let asked = Asked {
+            user,
+            permit: &permit,
+            info: info.into(),
+            headers,
+            query: Query::default(),
+            body: None,
+            credential_ends: None,
+        };
+        let mut call = Call::new(self, resource, target, asked);
+        let object = complete(&call, object)?;
+        match call.live(object.name())? {
+            None => insert(&mut call, object).await,
+            Some(live) if &*gvr.gv.group == "rbac.authorization.k8s.io" => {
+                bring_up_to_date(&mut call, &live.object, &object).await
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+fn complete(call: &Call<'_>, object: Object) -> Result<Object> {
+    let mut object = object;
+    call.resource.normalize(&mut object)?;
+    defaults::apply(call.resource.kind.gvk(), &mut object);
+    Ok(object)
+}
+
+fn options() -> WriteOptions {
+    WriteOptions {
+        dry_run: false,
+        field_manager: WRITER.to_owned(),
+        field_validation: FieldValidation::Ignore,
+        force: false,
+    }
+}
+
+async fn insert(call: &mut Call<'_>, mut object: Object) -> Result<()> {
+    call.own_fields(&options(), None, &mut object)?;
+    create::store_new(call, object, &options()).await.map(drop)
+}
+
+async fn bring_up_to_date(call: &mut Call<'_>, live: &Object, wanted: &Object) -> Result<()> {
+    match reconcile(live, wanted) {
+        Reconciled::Keep => Ok(()),
+        Reconciled::Update(_) => replace(call, wanted).await,
+        Reconciled::Recreate(_) => {
+            delete::run(call, wanted.name(), &DeleteOptions::default()).await?;
+            insert(call, wanted.clone()).await
+        }
+    }
+}
+
+async fn replace(call: &mut Call<'_>, wanted: &Object) -> Result<()> {
+    let options = options();
+    let produce = |call: &mut Call<'_>, live: Option<&Object>| {
+        let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, wanted.name()))?;
+        let mut new = match reconcile(live, wanted) {
+            Reconciled::Update(new) => new,
+            _ => live.clone(),
+        };
+        call.own_fields(&options, Some(live), &mut new)?;
+        Ok(new)
+    };
+    let strategy = call.resource.strategy()?;
+    let name = wanted.name();
+    let change =
+        Change { name, strategy, options: &options, may_create: false, expect_uid: "", produce: &produce };
+    update::run(call, &change).await.map(drop)
+}

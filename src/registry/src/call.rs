@@ -1,0 +1,256 @@
+//! One authorized request on its way through a verb.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use parking_lot::Mutex;
+use portcullis_admission::{Admitted, Attributes, Operation};
+use portcullis_api::attributes::ResourceTarget;
+use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, time};
+use portcullis_authz::Permit;
+use portcullis_schema::decode::MediaType;
+use portcullis_schema::managed;
+use portcullis_storage::Revision;
+use tokio::time::Instant;
+
+use crate::Registry;
+use crate::options::{Query, WriteOptions};
+use crate::resource::Resource;
+
+/// The largest request body, as upstream.
+const MAX_BODY: usize = 3 * 1024 * 1024;
+
+/// Everything a verb may use.
+pub(crate) struct Call<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) resource: &'a Resource,
+    pub(crate) user: &'a UserInfo,
+    pub(crate) permit: &'a Mutex<Permit>,
+    /// Group to subresource, as parsed once from the path.
+    pub(crate) target: ResourceTarget,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) query: Query,
+    /// `Warning` texts for the client, in order.
+    pub(crate) warnings: Vec<String>,
+    /// The parse of the request that was authorized.
+    pub(crate) info: Arc<RequestInfo>,
+    /// When the credential expires, for streams.
+    pub(crate) credential_ends: Option<Instant>,
+    body: Option<Body>,
+}
+
+/// An authorized request, taken apart.
+pub(crate) struct Asked<'a> {
+    pub(crate) user: &'a UserInfo,
+    pub(crate) permit: &'a Mutex<Permit>,
+    pub(crate) info: Arc<RequestInfo>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) query: Query,
+    pub(crate) body: Option<Body>,
+    pub(crate) credential_ends: Option<Instant>,
+}
+
+/// A stored object as a write sees it.
+pub(crate) struct Live {
+    /// The object with TypeMeta of the endpoint's kind and its resourceVersion.
+    pub(crate) object: Object,
+    /// The revision that wrote it.
+    pub(crate) revision: Revision,
+}
+
+impl<'a> Call<'a> {
+    /// A request for a resource.
+    pub(crate) fn new(
+        registry: &'a Registry,
+        resource: &'a Resource,
+        target: ResourceTarget,
+        asked: Asked<'a>,
+    ) -> Self {
+        let Asked { user, permit, info, headers, query, body, credential_ends } = asked;
+        let warnings = Vec::new();
+        Self {
+            registry,
+            resource,
+            user,
+            permit,
+            target,
+            headers,
+            query,
+            warnings,
+            info,
+            credential_ends,
+            body,
+        }
+    }
+
+    /// The same request turned to another resource in the same namespace (a binding changes a pod). What
+    /// the permit entails is checked again at the storage door.
+    pub(crate) fn redirect(&self, group: &str, version: &str, resource: &str) -> Result<Self> {
+        let resource =
+            self.registry.resources().get(group, version, resource).ok_or_else(ApiError::no_such_path)?;
+        let target = ResourceTarget {
+            group: resource.gr.group.clone(),
+            version: version.into(),
+            resource: resource.gr.resource.clone(),
+            subresource: "".into(),
+            ..self.target.clone()
+        };
+        Ok(self.derived(resource, target))
+    }
+
+    /// The same request for objects of one namespace.
+    pub(crate) fn for_namespace(&self, namespace: &str) -> Self {
+        let target = ResourceTarget { namespace: namespace.into(), ..self.target.clone() };
+        self.derived(self.resource, target)
+    }
+
+    fn derived(&self, resource: &'a Resource, target: ResourceTarget) -> Self {
+        Self {
+            registry: self.registry,
+            resource,
+            user: self.user,
+            permit: self.permit,
+            target,
+            headers: self.headers,
+            query: Query::default(),
+            warnings: Vec::new(),
+            info: self.info.clone(),
+            credential_ends: self.credential_ends,
+            body: None,
+        }
+    }
+
+    /// Reads the whole body, bounded. A second call reads nothing.
+    pub(crate) async fn read_body(&mut self) -> Result<bytes::Bytes> {
+        let Some(body) = self.body.take() else { return Ok(bytes::Bytes::new()) };
+        match Limited::new(body, MAX_BODY).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
+            Err(error) => {
+                Err(ApiError::bad_request("the request body could not be read").with_log(error.to_string()))
+            }
+        }
+    }
+
+    /// The body's media type.
+    ///
+    /// # Errors
+    /// 415 in upstream's words.
+    pub(crate) fn media_type(&self) -> Result<MediaType> {
+        match self.content_type() {
+            "" | "application/json" => Ok(MediaType::Json),
+            "application/yaml" => Ok(MediaType::Yaml),
+            _ => Err(unsupported("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
+        }
+    }
+
+    /// The Content-Type without parameters.
+    pub(crate) fn content_type(&self) -> &'a str {
+        let value = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim()
+    }
+
+    /// The stored object of a name in the request's namespace.
+    pub(crate) fn live(&self, name: &str) -> Result<Option<Live>> {
+        let key = self.resource.key(&self.target.namespace, name);
+        let Some(entry) = self.resource.entry(&key)? else { return Ok(None) };
+        let object = self.resource.tree(&entry)?;
+        Ok(Some(Live { object, revision: entry.revision() }))
+    }
+
+    /// Admission of a deletion; `marked` is the object when it is only marked.
+    pub(crate) fn admit_deletion(
+        &self,
+        name: &str,
+        dry_run: bool,
+        marked: Option<Object>,
+        old: &Object,
+    ) -> Result<Admitted> {
+        self.admit(Operation::Delete, name, dry_run, marked, Some(old))
+    }
+
+    /// The name that owns the fields this request sets.
+    pub(crate) fn manager(&self, options: &WriteOptions) -> String {
+        let agent = self.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        managed::manager_name(&options.field_manager, agent)
+    }
+
+    /// Records which fields this request's manager set.
+    pub(crate) fn own_fields(
+        &self,
+        options: &WriteOptions,
+        live: Option<&Object>,
+        new: &mut Object,
+    ) -> Result<()> {
+        let tracker = self.resource.tracker(&self.target.subresource)?;
+        tracker.update(&self.manager(options), live, new, &time::now_rfc3339());
+        Ok(())
+    }
+
+    /// Lets this update or patch create what is not there, if the user may create it.
+    ///
+    /// # Errors
+    /// 403 in the words of a refused create.
+    pub(crate) fn also_create(&self) -> Result<()> {
+        self.permit.lock().also_create(&self.registry.authorizer)
+    }
+
+    /// The mutating pass of admission.
+    pub(crate) fn mutate(
+        &self,
+        operation: Operation,
+        name: &str,
+        dry_run: bool,
+        object: &mut Object,
+        old: Option<&Object>,
+    ) -> Result<()> {
+        self.registry.admission().mutate(&self.attributes(operation, name, dry_run, old), object)
+    }
+
+    /// The validating pass of admission.
+    pub(crate) fn admit(
+        &self,
+        operation: Operation,
+        name: &str,
+        dry_run: bool,
+        object: Option<Object>,
+        old: Option<&Object>,
+    ) -> Result<Admitted> {
+        self.registry.admission().admit(&self.attributes(operation, name, dry_run, old), object)
+    }
+
+    fn attributes<'b>(
+        &'b self,
+        operation: Operation,
+        name: &'b str,
+        dry_run: bool,
+        old: Option<&'b Object>,
+    ) -> Attributes<'b> {
+        Attributes {
+            user: self.user,
+            operation,
+            kind: self.resource.gvk(),
+            resource: &self.resource.gr,
+            subresource: &self.target.subresource,
+            namespace: &self.target.namespace,
+            name,
+            dry_run,
+            old,
+            reader: self.registry,
+        }
+    }
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {MAX_BODY}"))
+}
+
+/// 415 naming what would have been accepted.
+pub(crate) fn unsupported(accepted: &str) -> ApiError {
+    let message = format!(
+        "the body of the request was in an unknown format - accepted media types include: {accepted}"
+    );
+    ApiError::new(Reason::UnsupportedMediaType, message)
+}

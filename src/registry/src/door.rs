@@ -1,0 +1,233 @@
+//! The storage door: the one place that writes. It takes an [`Admitted`], asks the permit again what
+//! it covers, and turns the write into one transaction.
+
+use bytes::Bytes;
+use portcullis_admission::Admitted;
+use portcullis_api::{ApiError, Object, Result, Verb};
+use portcullis_storage::{CommitOutcome, Expect, Guard, Key, Op, Revision, StoreError, Txn};
+
+use crate::Registry;
+use crate::allocate::{Claims, Reservation};
+use crate::call::{Call, Live};
+
+/// What a commit does to the stored object.
+pub(crate) enum Effect<'a> {
+    /// The object is new; its claims (service addresses) are stored with it.
+    Create { claims: Claims },
+    /// The object replaces the one seen.
+    Update { seen: Revision, claims: Claims },
+    /// The object stays, marked as deleting.
+    MarkDeleted { seen: Revision },
+    /// The object seen goes away.
+    Delete { seen: Revision, last: &'a Object },
+    /// A change emptied the finalizers of a deleting object: it goes away instead of being stored.
+    DeleteLast { seen: Revision, last: &'a Object },
+}
+
+/// The outcome of a write, as the client is shown it.
+pub(crate) struct Written {
+    state: State,
+    created: bool,
+    uid: String,
+}
+
+enum State {
+    /// The body without TypeMeta, ready to send.
+    Body(Bytes),
+    /// A tree that was not stored (dry run, last state of a deleted object).
+    Tree(Object),
+}
+
+impl Written {
+    /// A dry run's result.
+    pub(crate) fn dry(admitted: Admitted) -> Self {
+        Self::shown(admitted.into_object().unwrap_or_default())
+    }
+
+    /// A state that is shown but not stored.
+    pub(crate) fn shown(object: Object) -> Self {
+        Self { uid: object.uid().to_owned(), state: State::Tree(object), created: false }
+    }
+
+    /// The stored object, which the write left as it was.
+    pub(crate) fn unchanged(live: Live) -> Self {
+        Self::shown(live.object)
+    }
+
+    /// Marks the result of a create.
+    #[must_use]
+    pub(crate) fn as_created(self) -> Self {
+        Self { created: true, ..self }
+    }
+
+    /// Whether the object is new.
+    pub(crate) fn created(&self) -> bool {
+        self.created
+    }
+
+    /// The object's uid.
+    pub(crate) fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// The body without TypeMeta.
+    pub(crate) fn body(&self) -> Result<Bytes> {
+        match &self.state {
+            State::Body(body) => Ok(body.clone()),
+            State::Tree(object) => bare_body(object),
+        }
+    }
+
+    /// The object as a tree.
+    pub(crate) fn tree(&self) -> Result<Object> {
+        match &self.state {
+            State::Tree(object) => Ok(object.clone()),
+            State::Body(body) => match serde_json::from_slice(body) {
+                Ok(map) => Ok(Object::new(map)),
+                Err(error) => Err(ApiError::internal(error.to_string())),
+            },
+        }
+    }
+}
+
+/// An object's JSON without TypeMeta.
+pub(crate) fn bare_body(object: &Object) -> Result<Bytes> {
+    let mut map = object.map().clone();
+    map.remove("apiVersion");
+    map.remove("kind");
+    serde_json::to_vec(&map).map(Bytes::from).map_err(|error| ApiError::internal(error.to_string()))
+}
+
+impl Registry {
+    /// Commits an admitted write. `None` when the object changed since it was read: the attempt is to
+    /// be made again (or, for a create, the name is taken).
+    pub(crate) async fn commit(
+        &self,
+        call: &Call<'_>,
+        name: &str,
+        admitted: Admitted,
+        effect: Effect<'_>,
+    ) -> Result<Option<Written>> {
+        let namespace = &*call.target.namespace;
+        call.permit.lock().covers(effect.verb(), &call.resource.gr, namespace, name)?;
+        let key = call.resource.key(namespace, name);
+        let created = matches!(effect, Effect::Create { .. });
+        let removed = matches!(effect, Effect::DeleteLast { .. });
+        let prepared = prepare(call, &key, admitted, effect)?;
+        let outcome = self.store().commit(prepared.txn).await.map_err(storage_error)?;
+        match outcome {
+            CommitOutcome::Conflict { .. } => Ok(None),
+            CommitOutcome::Committed { revision, .. } => {
+                let Prepared { shown, .. } = prepared;
+                written(call, &key, revision, shown, (created, removed)).await.map(Some)
+            }
+        }
+    }
+}
+
+impl Effect<'_> {
+    fn verb(&self) -> Verb {
+        match self {
+            Self::Create { .. } => Verb::Create,
+            Self::Update { .. } | Self::MarkDeleted { .. } | Self::DeleteLast { .. } => Verb::Update,
+            Self::Delete { .. } => Verb::Delete,
+        }
+    }
+}
+
+struct Prepared {
+    txn: Txn,
+    /// What to show when nothing is stored.
+    shown: Option<Object>,
+    /// Ports stay reserved until the commit was seen.
+    _held: Reservation,
+}
+
+fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -> Result<Prepared> {
+    let guard = |expect| Guard { key: key.clone(), expect };
+    let mut txn = Txn { guards: Vec::with_capacity(1), ops: Vec::with_capacity(1), outbox: None };
+    let (claims, last) = match effect {
+        Effect::Create { claims } => {
+            txn.guards.push(guard(Expect::Absent));
+            (claims, None)
+        }
+        Effect::Update { seen, claims } => {
+            txn.guards.push(guard(Expect::ModRevision(seen)));
+            (claims, None)
+        }
+        Effect::MarkDeleted { seen } => {
+            txn.guards.push(guard(Expect::ModRevision(seen)));
+            (Claims::default(), None)
+        }
+        Effect::Delete { seen, last } | Effect::DeleteLast { seen, last } => {
+            txn.guards.push(guard(Expect::ModRevision(seen)));
+            (call.registry.released(call, last), Some(last))
+        }
+    };
+    let object = admitted.into_object();
+    let shown = match last {
+        Some(last) => {
+            txn.ops.push(Op::Delete { key: key.clone() });
+            Some(object.unwrap_or_else(|| last.clone()))
+        }
+        None => {
+            let object = object.ok_or_else(|| ApiError::internal("a write was admitted without object"))?;
+            let ttl = call.registry.ttl(call.resource);
+            txn.ops.push(Op::Put { key: key.clone(), value: call.resource.encode(object)?, ttl });
+            None
+        }
+    };
+    let held = claims.add_to(&mut txn);
+    Ok(Prepared { txn, shown, _held: held })
+}
+
+async fn written(
+    call: &Call<'_>,
+    key: &Key,
+    revision: Revision,
+    shown: Option<Object>,
+    (created, removed): (bool, bool),
+) -> Result<Written> {
+    if let Some(mut object) = shown {
+        if removed {
+            object.set_meta_str("resourceVersion", &revision.to_string());
+        }
+        return Ok(Written::shown(object));
+    }
+    let entry = match call.resource.entry(key)? {
+        Some(entry) if entry.revision() == revision => Some(entry),
+        // Somebody wrote it again already; what this request stored is in the recent past.
+        _ => call.resource.cache()?.snapshot_at(revision).await.map_err(storage_error)?.get(key).cloned(),
+    };
+    let entry =
+        entry.ok_or_else(|| ApiError::internal(format!("{key} is not in the cache at {revision}")))?;
+    let uid = entry.uid().to_owned();
+    Ok(Written { state: State::Body(call.resource.body(&entry)?), created, uid })
+}
+
+/// What a failing store looks like to a client.
+pub(crate) fn storage_error(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Compacted { .. } => ApiError::expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+             without the continue parameter, or use the continue token in this response to retrieve the remainder of \
+             the results. Continuing with the provided token results in an inconsistent list - objects that were \
+             created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+        ),
+        StoreError::Future { asked, current } => future_revision(asked, current),
+        StoreError::Closed => ApiError::unavailable("the store is closed"),
+        StoreError::DiskFull(_) => ApiError::unavailable("no space is left for the store"),
+        other => ApiError::internal(other.to_string()),
+    }
+}
+
+/// 504 for a revision that does not exist yet, as upstream's watch cache answers.
+pub(crate) fn future_revision(asked: Revision, current: Revision) -> ApiError {
+    let message = format!("Too large resource version: {asked}, current: {current}");
+    let cause = portcullis_api::Cause {
+        reason: "ResourceVersionTooLarge".into(),
+        message: "Too large resource version".into(),
+        field: String::new(),
+    };
+    ApiError::new(portcullis_api::Reason::Timeout, message).with_causes(vec![cause])
+}

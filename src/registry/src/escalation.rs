@@ -1,0 +1,21 @@
+//! Nobody grants more than they hold: asked before a role or binding is validated.
+
+use portcullis_api::{Object, Result};
+use portcullis_authz::rbac::{check_binding_escalation, check_role_escalation};
+
+use crate::call::Call;
+
+/// Refuses a write to RBAC's objects that would give the writer, or anybody, new power.
+///
+/// # Errors
+/// 403 in upstream's words, with the missing rules.
+pub(crate) fn check(call: &Call<'_>, new: &Object, old: Option<&Object>) -> Result<()> {
+    if &*call.resource.gr.group != "rbac.authorization.k8s.io" {
+        return Ok(());
+    }
+    let (chain, index) = (&call.registry.authorizer, &call.registry.rbac);
+    match &*call.resource.gr.resource {
+        "roles" | "clusterroles" => check_role_escalation(chain, index, call.user, &call.info, new, old),
+        _ => check_binding_escalation(chain, index, call.user, &call.info, new, old),
+    }
+}

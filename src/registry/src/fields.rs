@@ -1,0 +1,77 @@
+//! The fields a field selector may name, extracted once when an object enters the cache.
+
+use portcullis_schema::Row;
+use portcullis_storage::{Entry, Indexer, View};
+
+/// The selectable fields of a stored resource, name and namespace aside.
+#[derive(Clone, Copy)]
+pub(crate) struct Selectable(&'static [&'static str]);
+
+impl Selectable {
+    /// The fields of the version that is stored.
+    pub(crate) fn of(row: &'static Row) -> Self {
+        Self(&row.selectable)
+    }
+
+    /// The value of a field of an entry; `None` for a field the resource does not have.
+    pub(crate) fn value<'e>(self, entry: &'e Entry, field: &str) -> Option<&'e str> {
+        match field {
+            "metadata.name" => Some(entry.name()),
+            "metadata.namespace" => Some(entry.namespace()),
+            _ => self.0.iter().position(|one| *one == stored_name(field)).map(|at| entry.fields().get(at)),
+        }
+    }
+}
+
+/// The events.k8s.io group names some fields of the stored event otherwise.
+fn stored_name(field: &str) -> &str {
+    match field {
+        "reportingController" => "reportingComponent",
+        "regarding.apiVersion" => "involvedObject.apiVersion",
+        "regarding.fieldPath" => "involvedObject.fieldPath",
+        "regarding.kind" => "involvedObject.kind",
+        "regarding.name" => "involvedObject.name",
+        "regarding.namespace" => "involvedObject.namespace",
+        "regarding.resourceVersion" => "involvedObject.resourceVersion",
+        "regarding.uid" => "involvedObject.uid",
+        other => other,
+    }
+}
+
+impl Indexer for Selectable {
+    fn fields(&self, object: View<'_>, put: &mut dyn FnMut(&str)) {
+        for field in self.0 {
+            if field.starts_with("metadata.") {
+                put("");
+            } else {
+                extract(object, field, put);
+            }
+        }
+    }
+}
+
+fn extract(object: View<'_>, field: &str, put: &mut dyn FnMut(&str)) {
+    let text = |path: &str| {
+        let steps: Vec<&str> = path.split('.').collect();
+        object.at(&steps).and_then(View::scalar)
+    };
+    match field {
+        "source" => {
+            let component = text("source.component").filter(|c| !c.is_empty());
+            put(&component.or_else(|| text("reportingComponent")).unwrap_or_default());
+        }
+        "status.podIPs" => {
+            let ips = object.at(&["status", "podIPs"]);
+            let ips: Vec<_> = ips
+                .into_iter()
+                .flat_map(View::elements)
+                .filter_map(|ip| ip.get("ip").and_then(View::scalar))
+                .collect();
+            put(&ips.join(","));
+        }
+        "spec.hostNetwork" | "spec.unschedulable" => put(text(field).as_deref().unwrap_or("false")),
+        "status.replicas" => put(text(field).as_deref().unwrap_or("0")),
+        "status.successful" => put(text("status.succeeded").as_deref().unwrap_or("0")),
+        _ => put(&text(field).unwrap_or_default()),
+    }
+}

@@ -1,0 +1,98 @@
+//! `CreateOptions`, `UpdateOptions`, `PatchOptions`.
+
+use portcullis_api::field::{Error, ErrorList, Path};
+use portcullis_api::{ApiError, Result};
+use portcullis_schema::decode::FieldValidation;
+use portcullis_schema::patch::PatchType;
+
+use super::query::Query;
+
+const FIELD_MANAGER_MAX: usize = 128;
+
+/// The options common to create, update and patch.
+#[derive(Debug)]
+pub(crate) struct WriteOptions {
+    pub(crate) dry_run: bool,
+    pub(crate) field_manager: String,
+    pub(crate) field_validation: FieldValidation,
+    pub(crate) force: bool,
+}
+
+impl WriteOptions {
+    /// The options of a create; `kind` is the options' own kind in error messages.
+    pub(crate) fn of_create(query: &Query) -> Result<Self> {
+        Self::parse(query, "CreateOptions", Vec::new())
+    }
+
+    /// The options of an update.
+    pub(crate) fn of_update(query: &Query) -> Result<Self> {
+        Self::parse(query, "UpdateOptions", Vec::new())
+    }
+
+    /// The options of a patch.
+    pub(crate) fn of_patch(query: &Query, format: PatchType) -> Result<Self> {
+        let mut errors = Vec::new();
+        if format == PatchType::Apply {
+            if query.text("fieldManager").is_empty() {
+                errors.push(Error::required(&Path::new("fieldManager"), "is required for apply patch"));
+            }
+        } else if query.first("force").is_some() {
+            errors.push(Error::forbidden(&Path::new("force"), "may not be specified for non-apply patch"));
+        }
+        Self::parse(query, "PatchOptions", errors)
+    }
+
+    fn parse(query: &Query, kind: &str, mut errors: ErrorList) -> Result<Self> {
+        let field_manager = query.text("fieldManager").to_owned();
+        check_field_manager(&field_manager, &mut errors);
+        let dry_run = dry_run(query.all("dryRun"), &mut errors);
+        let field_validation = field_validation(query.text("fieldValidation"), &mut errors);
+        refuse("meta.k8s.io", kind, &errors)?;
+        Ok(Self { dry_run, field_manager, field_validation, force: query.flag("force").unwrap_or(false) })
+    }
+}
+
+/// Turns collected errors into the 422 of an options kind.
+pub(super) fn refuse(group: &str, kind: &str, errors: &ErrorList) -> Result<()> {
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(group, kind, "", errors)) }
+}
+
+/// Reads `dryRun`: `All` or nothing.
+pub(super) fn dry_run<'a>(values: impl Iterator<Item = &'a str>, errors: &mut ErrorList) -> bool {
+    let values: Vec<&str> = values.collect();
+    if values.iter().any(|value| *value != "All") {
+        let shown = serde_json::Value::from(values.clone());
+        errors.push(Error::not_supported(&Path::new("dryRun"), &shown, &["All"]));
+    }
+    !values.is_empty()
+}
+
+fn check_field_manager(manager: &str, errors: &mut ErrorList) {
+    let path = Path::new("fieldManager");
+    if manager.len() > FIELD_MANAGER_MAX {
+        errors.push(Error::too_long(&path, FIELD_MANAGER_MAX));
+    }
+    for (position, c) in manager.char_indices().filter(|(_, c)| !is_printable(*c)) {
+        let why = format!("invalid character U+{:04X} (at position {position})", c as u32);
+        errors.push(Error::invalid(&path, manager, why));
+    }
+}
+
+/// Go's `unicode.IsPrint`, as far as it differs between what people write.
+pub(crate) fn is_printable(c: char) -> bool {
+    c == ' '
+        || !(c.is_control() || c.is_whitespace() || matches!(c as u32, 0xe000..=0xf8ff | 0xfff0..=0xffff))
+}
+
+fn field_validation(value: &str, errors: &mut ErrorList) -> FieldValidation {
+    match value {
+        "" | "Warn" => FieldValidation::Warn,
+        "Ignore" => FieldValidation::Ignore,
+        "Strict" => FieldValidation::Strict,
+        other => {
+            let path = Path::new("fieldValidation");
+            errors.push(Error::not_supported(&path, other, &["", "Ignore", "Strict", "Warn"]));
+            FieldValidation::Strict
+        }
+    }
+}

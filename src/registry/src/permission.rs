@@ -1,0 +1,66 @@
+//! A stream does not outlive the decision that opened it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_api::{RequestInfo, UserInfo};
+use portcullis_authz::rbac::RbacIndex;
+use portcullis_authz::{Attributes, Chain};
+use tokio::time::Instant;
+
+use crate::call::Call;
+
+/// How soon a withdrawn permission ends an idle stream.
+const RECHECK: Duration = Duration::from_millis(500);
+
+/// The permission an open stream stands on.
+pub(crate) struct Standing {
+    chain: Arc<Chain>,
+    rbac: RbacIndex,
+    user: UserInfo,
+    info: Arc<RequestInfo>,
+    generation: u64,
+    ends: Option<Instant>,
+}
+
+impl Call<'_> {
+    /// The standing of this request, for a stream it opens.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            chain: self.registry.authorizer.clone(),
+            rbac: self.registry.rbac.clone(),
+            user: self.user.clone(),
+            info: self.info.clone(),
+            generation: self.registry.rbac.generation(),
+            ends: self.credential_ends,
+        }
+    }
+}
+
+impl Standing {
+    /// Whether the credential is still good and the permission still given. Costs a decision only when
+    /// a policy changed.
+    pub(crate) fn holds(&mut self) -> bool {
+        if self.ends.is_some_and(|end| Instant::now() >= end) {
+            return false;
+        }
+        let generation = self.rbac.generation();
+        if generation == self.generation {
+            return true;
+        }
+        self.generation = generation;
+        self.chain.decide(&self.user, &Attributes::from(&*self.info)).is_allowed()
+    }
+
+    /// Resolves when [`Self::holds`] is worth asking again. Cancel safe.
+    pub(crate) async fn changed(&self) {
+        loop {
+            let nap = Instant::now() + RECHECK;
+            tokio::time::sleep_until(self.ends.map_or(nap, |end| end.min(nap))).await;
+            let over = self.ends.is_some_and(|end| Instant::now() >= end);
+            if over || self.rbac.generation() != self.generation {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Reads that other stages make: admission's plugins, token checks.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use portcullis_admission::Reader;
+use portcullis_api::{GroupResource, Object, Result, UserInfo};
+use portcullis_authz::Attributes;
+use portcullis_authz::attributes::Resource as Asked;
+use portcullis_storage::{Key, Revision};
+
+use crate::Registry;
+use crate::resource::Resource;
+
+/// Parsed objects that plugins ask for again and again (namespaces, service accounts): a small table
+/// in which a new object displaces an old one.
+#[derive(Default)]
+pub(crate) struct Trees(Mutex<Vec<Option<(Key, Revision, Arc<Object>)>>>);
+
+const SLOTS: usize = 256;
+
+impl Trees {
+    fn find(&self, key: &Key, revision: Revision) -> Option<Arc<Object>> {
+        let slots = self.0.lock();
+        let (known, at, object) = slots.get(slot(key))?.as_ref()?;
+        (known == key && *at == revision).then(|| object.clone())
+    }
+
+    fn keep(&self, key: &Key, revision: Revision, object: &Arc<Object>) {
+        let mut slots = self.0.lock();
+        if slots.is_empty() {
+            slots.resize_with(SLOTS, || None);
+        }
+        if let Some(place) = slots.get_mut(slot(key)) {
+            *place = Some((key.clone(), revision, object.clone()));
+        }
+    }
+}
+
+fn slot(key: &str) -> usize {
+    use std::hash::{BuildHasher as _, RandomState};
+    static HASHES: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+    usize::try_from(HASHES.hash_one(key) % (SLOTS as u64)).unwrap_or(0)
+}
+
+impl Registry {
+    /// One stored object, parsed; the newest acknowledged state.
+    pub(crate) fn object(&self, resource: &Resource, namespace: &str, name: &str) -> Option<Arc<Object>> {
+        let key = resource.key(namespace, name);
+        let entry = resource.entry(&key).ok()??;
+        if let Some(known) = self.trees.find(&key, entry.revision()) {
+            return Some(known);
+        }
+        let object = Arc::new(resource.tree(&entry).ok()?);
+        self.trees.keep(&key, entry.revision(), &object);
+        Some(object)
+    }
+
+    /// All objects of a resource in a namespace, or everywhere when it is empty.
+    pub(crate) fn trees(&self, resource: &Resource, namespace: &str) -> Result<Vec<Object>> {
+        let snapshot = resource.snapshot()?;
+        let prefix = resource.prefix(namespace);
+        snapshot.under(&prefix, None).map(|entry| resource.tree(entry)).collect()
+    }
+}
+
+impl Reader for Registry {
+    fn get(&self, resource: &GroupResource, namespace: &str, name: &str) -> Option<Arc<Object>> {
+        self.object(self.resources().of_group(resource)?, namespace, name)
+    }
+
+    fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
+        let Some(resource) = self.resources().of_group(resource) else { return Vec::new() };
+        self.trees(resource, namespace).unwrap_or_default().into_iter().map(Arc::new).collect()
+    }
+
+    fn allows(
+        &self,
+        user: &UserInfo,
+        verb: &str,
+        resource: &GroupResource,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+    ) -> bool {
+        let asked = Asked {
+            group: &resource.group,
+            version: "*",
+            namespace,
+            resource: &resource.resource,
+            subresource,
+            name,
+            ..Asked::default()
+        };
+        self.authorizer.decide(user, &Attributes::resource(verb, asked)).is_allowed()
+    }
+}

@@ -1,0 +1,304 @@
+//! One served resource: its data row, its schema, its rules and its cache, bound once at start.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use portcullis_api::field::ErrorList;
+use portcullis_api::{ApiError, GroupResource, Gvk, Object, Result, Scope, Value};
+use portcullis_schema::decode::{DecodeError, FieldValidation};
+use portcullis_schema::managed::{self, OneVersion, ShapeRef, Tracker};
+use portcullis_schema::{Kind, Row};
+use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, keys};
+
+use crate::convert::Conversion;
+use crate::fields::Selectable;
+use crate::options::DeleteOptions;
+use crate::strategy::Strategy;
+use crate::{convert, kinds};
+
+/// A resource in one version.
+pub struct Resource {
+    pub(crate) row: &'static Row,
+    pub(crate) kind: &'static Kind,
+    pub(crate) gr: GroupResource,
+    /// `{"kind":"ConfigMap","apiVersion":"v1",` as it stands before every full object.
+    pub(crate) head: Bytes,
+    /// The object as it is encoded when nothing is set.
+    empty: Object,
+    stored: Option<Stored>,
+}
+
+/// Where a persisted resource lives.
+struct Stored {
+    prefix: &'static str,
+    kind: &'static Kind,
+    cache: Arc<ResourceCache>,
+    selectable: Selectable,
+    conversion: Option<Conversion>,
+}
+
+impl Resource {
+    /// Binds a row. `cache` gives the cache of a storage prefix, the same for rows that share one.
+    pub(crate) fn bind(row: &'static Row, caches: &Caches) -> Option<Self> {
+        let kind = portcullis_schema::kind(&row.gvk)?;
+        let stored = row.store.as_ref().map(|store| {
+            let stored_kind = Gvk::new(store.gv.clone(), row.gvk.kind.clone());
+            let stored_kind = portcullis_schema::kind(&stored_kind).unwrap_or(kind);
+            let stored_row = portcullis_schema::row(&store.gv.group, &store.gv.version, &row.gvr.resource);
+            let selectable = Selectable::of(stored_row.unwrap_or(row));
+            let cache = caches.resource(storage::Resource::new(format!("{}/", store.prefix), selectable));
+            let conversion = convert::between(kind, stored_kind);
+            Stored { prefix: store.prefix, kind: stored_kind, cache, selectable, conversion }
+        });
+        let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind(), kind.api_version());
+        let empty = empty_object(kind);
+        Some(Self { row, kind, gr: row.gvr.group_resource(), head: head.into(), empty, stored })
+    }
+
+    /// Who owns which fields, for writes through the main endpoint or a subresource.
+    pub(crate) fn tracker<'r>(&'r self, subresource: &'r str) -> Result<Tracker<'r>> {
+        Ok(Tracker {
+            shape: ShapeRef::of_struct(self.kind.root()),
+            api_version: self.kind.api_version(),
+            kind: self.kind.kind(),
+            subresource,
+            empty: &self.empty,
+            writable: managed::writable(&self.gr.resource, subresource),
+            versions: &OneVersion,
+        })
+    }
+
+    /// Brings a tree that a patch or apply made into normal form.
+    ///
+    /// # Errors
+    /// What upstream says of a tree that no object of the kind can hold.
+    pub(crate) fn normalize(&self, object: &mut Object) -> Result<()> {
+        let normal = self.kind.normalize(object, FieldValidation::Ignore);
+        let say = |error: DecodeError| error.into_api_error(self.kind.kind(), self.kind.api_version(), b"");
+        normal.map(drop).map_err(say)
+    }
+
+    /// The kind of the objects clients see.
+    pub(crate) fn gvk(&self) -> &Gvk {
+        &self.row.gvk
+    }
+
+    /// Whether objects live in namespaces.
+    pub(crate) fn scope(&self) -> Scope {
+        self.row.scope
+    }
+
+    /// Whether this is the given resource.
+    pub(crate) fn is(&self, group: &str, resource: &str) -> bool {
+        &*self.gr.group == group && &*self.gr.resource == resource
+    }
+
+    /// The cache.
+    ///
+    /// # Errors
+    /// A virtual resource has none; dispatch never asks for it.
+    pub(crate) fn cache(&self) -> Result<&Arc<ResourceCache>> {
+        self.stored.as_ref().map(|stored| &stored.cache).ok_or_else(ApiError::no_such_path)
+    }
+
+    /// The stored entry at a key.
+    ///
+    /// # Errors
+    /// 503 while the cache is being loaded again.
+    pub(crate) fn entry(&self, key: &str) -> Result<Option<Arc<Entry>>> {
+        self.cache()?.peek(key).ok_or_else(|| self.loading())
+    }
+
+    /// All stored entries as of now.
+    ///
+    /// # Errors
+    /// 503 while the cache is being loaded again.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        self.cache()?.peek_all().ok_or_else(|| self.loading())
+    }
+
+    fn loading(&self) -> ApiError {
+        ApiError::unavailable(format!("the cache of {} is loading", self.gr))
+    }
+
+    /// The value of a selectable field of an entry.
+    pub(crate) fn field<'e>(&self, entry: &'e Entry, field: &str) -> Option<&'e str> {
+        self.stored.as_ref()?.selectable.value(entry, field)
+    }
+
+    /// The storage key of an object.
+    pub(crate) fn key(&self, namespace: &str, name: &str) -> Key {
+        let prefix = self.prefix(namespace);
+        format!("{prefix}{name}").into()
+    }
+
+    /// What the keys of all objects of a namespace start with; of all objects when it is empty.
+    pub(crate) fn prefix(&self, namespace: &str) -> String {
+        let root = self.stored.as_ref().map_or(keys::ROOT, |stored| stored.prefix);
+        if self.scope() == Scope::Cluster || namespace.is_empty() {
+            format!("{root}/")
+        } else {
+            format!("{root}/{namespace}/")
+        }
+    }
+
+    /// The rules of the main endpoint.
+    pub(crate) fn strategy(&self) -> Result<&'static dyn Strategy> {
+        self.endpoint_strategy("")
+    }
+
+    /// The rules of the main endpoint or of a subresource.
+    pub(crate) fn endpoint_strategy(&self, subresource: &str) -> Result<&'static dyn Strategy> {
+        kinds::strategy(&self.gr.group, &self.gr.resource, subresource)
+            .ok_or_else(|| ApiError::internal(format!("{} has no strategy for {subresource:?}", self.gr)))
+    }
+
+    /// The 422 of an object of this kind.
+    pub(crate) fn invalid(&self, name: &str, errors: &ErrorList) -> ApiError {
+        ApiError::invalid(&self.gr.group, self.kind.kind(), name, errors)
+    }
+
+    /// The object of an entry as this version shows it: TypeMeta, resourceVersion, converted.
+    pub(crate) fn tree(&self, entry: &Entry) -> Result<Object> {
+        let mut object = self.bare_tree(entry)?;
+        object.map_mut().insert("apiVersion".into(), self.kind.api_version().into());
+        object.map_mut().insert("kind".into(), self.kind.kind().into());
+        Ok(object)
+    }
+
+    /// The object of an entry without TypeMeta.
+    pub(crate) fn bare_tree(&self, entry: &Entry) -> Result<Object> {
+        let parsed: std::result::Result<Value, _> = serde_json::from_slice(entry.body());
+        let Ok(Value::Object(map)) = parsed else {
+            return Err(ApiError::internal(format!("the stored object {} is not readable", entry.key())));
+        };
+        let object = Object::new(map);
+        match self.stored.as_ref().and_then(|stored| stored.conversion.as_ref()) {
+            Some(conversion) => Ok((conversion.to_served)(object)),
+            None => Ok(object),
+        }
+    }
+
+    /// The body of an entry as this version shows it, without TypeMeta.
+    pub(crate) fn body(&self, entry: &Entry) -> Result<Bytes> {
+        if !self.converts() {
+            return Ok(entry.body().clone());
+        }
+        let object = self.bare_tree(entry)?;
+        serde_json::to_vec(object.map())
+            .map(Bytes::from)
+            .map_err(|error| ApiError::internal(error.to_string()))
+    }
+
+    /// Whether stored and served version differ.
+    pub(crate) fn converts(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.conversion.is_some())
+    }
+
+    /// The bytes to store for an object of this version.
+    pub(crate) fn encode(&self, object: Object) -> Result<Bytes> {
+        let stored = self.stored.as_ref().ok_or_else(ApiError::no_such_path)?;
+        let object = match &stored.conversion {
+            Some(conversion) => (conversion.to_stored)(object),
+            None => object,
+        };
+        encode(object, stored.kind)
+    }
+
+    /// Whether a deletion answers with the object rather than a `Status`.
+    pub(crate) fn returns_deleted(&self) -> bool {
+        matches!(
+            (&*self.gr.group, &*self.gr.resource),
+            ("", "pods" | "services" | "namespaces" | "serviceaccounts" | "resourcequotas" | "podtemplates")
+                | ("", "persistentvolumes" | "persistentvolumeclaims")
+                | ("resource.k8s.io", _)
+                | ("storage.k8s.io", "csidrivers" | "csinodes" | "storageclasses")
+                | ("storage.k8s.io", "volumeattachments" | "volumeattributesclasses")
+        )
+    }
+
+    /// What a client is told when a deletion does not do what its author may expect.
+    pub(crate) fn deletion_warning(&self, options: &DeleteOptions) -> Option<String> {
+        let silent = options.propagation.is_none() && options.orphan_dependents.is_none();
+        (self.is("batch", "jobs") && silent).then(|| {
+            "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
+             them or set propagationPolicy=Orphan to suppress this warning"
+                .to_owned()
+        })
+    }
+}
+
+fn empty_object(kind: &Kind) -> Object {
+    let mut object = Object::default();
+    object.map_mut().insert("apiVersion".into(), kind.api_version().into());
+    object.map_mut().insert("kind".into(), kind.kind().into());
+    // An object without fields breaks no rule of any kind's schema.
+    let _ = kind.normalize(&mut object, FieldValidation::Ignore);
+    object
+}
+
+/// Whether objects of a resource are kept without effect so far.
+pub(crate) fn unenforced(resource: &Resource) -> bool {
+    matches!(
+        (&*resource.gr.group, &*resource.gr.resource),
+        ("admissionregistration.k8s.io", _)
+            | ("apiregistration.k8s.io", _)
+            | ("apiextensions.k8s.io", _)
+            | ("networking.k8s.io", "networkpolicies")
+    )
+}
+
+/// Stored form: TypeMeta first, no resourceVersion.
+pub(crate) fn encode(mut object: Object, kind: &Kind) -> Result<Bytes> {
+    object.metadata_mut().remove("resourceVersion");
+    let map = object.map_mut();
+    map.remove("apiVersion");
+    map.remove("kind");
+    let mut out = Vec::with_capacity(1024);
+    out.extend_from_slice(b"{\"apiVersion\":\"");
+    out.extend_from_slice(kind.api_version().as_bytes());
+    out.extend_from_slice(b"\",\"kind\":\"");
+    out.extend_from_slice(kind.kind().as_bytes());
+    out.extend_from_slice(b"\",");
+    let start = out.len() - 1;
+    serde_json::to_writer(&mut out, object.map()).map_err(|error| ApiError::internal(error.to_string()))?;
+    // The map brought its own brace; the comma before it takes the brace's place.
+    out.remove(start + 1);
+    Ok(out.into())
+}
+
+/// All served resources by group, version and name.
+pub struct Resources {
+    by_gvr: HashMap<(&'static str, &'static str, &'static str), Arc<Resource>>,
+}
+
+impl Resources {
+    /// Binds every row.
+    pub(crate) fn bind(caches: &Caches) -> Self {
+        let bound = portcullis_schema::rows().iter().filter_map(|row| Resource::bind(row, caches));
+        let by_gvr = bound.map(|resource| {
+            let gvr = &resource.row.gvr;
+            ((&*gvr.gv.group, &*gvr.gv.version, &*gvr.resource), Arc::new(resource))
+        });
+        Self { by_gvr: by_gvr.collect() }
+    }
+
+    /// The resource of a group and version.
+    pub(crate) fn get(&self, group: &str, version: &str, resource: &str) -> Option<&Resource> {
+        let gvr = &portcullis_schema::row(group, version, resource)?.gvr;
+        self.by_gvr.get(&(&*gvr.gv.group, &*gvr.gv.version, &*gvr.resource)).map(AsRef::as_ref)
+    }
+
+    /// A resource to keep.
+    pub(crate) fn shared(&self, resource: &Resource) -> Option<Arc<Resource>> {
+        let gvr = &resource.row.gvr;
+        self.by_gvr.get(&(&*gvr.gv.group, &*gvr.gv.version, &*gvr.resource)).cloned()
+    }
+
+    /// The persisted resource of a group, in its preferred version.
+    pub(crate) fn of_group(&self, gr: &GroupResource) -> Option<&Resource> {
+        let row = portcullis_schema::row_of_group(&gr.group, &gr.resource)?;
+        self.get(&row.gvr.gv.group, &row.gvr.gv.version, &row.gvr.resource)
+    }
+}

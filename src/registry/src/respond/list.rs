@@ -1,0 +1,173 @@
+//! Lists: bodies copied into large frames while they are sent, or trees where a shape needs them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::StatusCode;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use portcullis_api::{Body, Result, Value};
+use portcullis_storage::Entry;
+use serde_json::{Map, json};
+
+use super::{encode, full, partial, respond, table};
+use crate::Response;
+use crate::call::Call;
+use crate::negotiate::{Encoding, Output, Shape};
+use crate::verbs::list::Selected;
+
+/// A frame is handed to the connection when it has grown to this size.
+const FRAME: usize = 64 * 1024;
+
+/// The metadata of a list.
+#[derive(Default, Debug, Clone)]
+pub(crate) struct ListMeta {
+    pub(crate) resource_version: String,
+    pub(crate) cont: String,
+    pub(crate) remaining: Option<usize>,
+}
+
+impl ListMeta {
+    /// What the table of a single object carries.
+    pub(crate) fn of_object(object: &Value) -> Self {
+        let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();
+        Self { resource_version: version.to_owned(), ..Self::default() }
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
+        let mut meta = Map::new();
+        if !self.cont.is_empty() {
+            meta.insert("continue".into(), self.cont.clone().into());
+        }
+        if let Some(remaining) = self.remaining {
+            meta.insert("remainingItemCount".into(), remaining.into());
+        }
+        if !self.resource_version.is_empty() {
+            meta.insert("resourceVersion".into(), self.resource_version.clone().into());
+        }
+        Value::Object(meta)
+    }
+}
+
+/// Answers with a list.
+pub(crate) fn list(
+    call: &Call<'_>,
+    output: Output,
+    code: StatusCode,
+    selected: Selected,
+) -> Result<Response> {
+    let fast = output.shape == Shape::Full && output.encoding == Encoding::Json { pretty: false };
+    let body = if fast && !call.resource.converts() {
+        stream(call, selected)
+    } else {
+        full(encode(output.encoding, &shaped(call, output, &selected)?)?)
+    };
+    Ok(respond(call, output.encoding.content_type(), code, body))
+}
+
+/// Answers with a list of trees that are not stored.
+pub(crate) fn tree_list(
+    call: &Call<'_>,
+    output: Output,
+    items: Vec<Value>,
+    meta: &ListMeta,
+) -> Result<Response> {
+    let body = full(encode(output.encoding, &shape(call, output, items, meta)?)?);
+    Ok(respond(call, output.encoding.content_type(), StatusCode::OK, body))
+}
+
+fn shaped(call: &Call<'_>, output: Output, selected: &Selected) -> Result<Value> {
+    let items = selected.entries.iter().map(|entry| call.resource.bare_tree(entry).map(Value::from));
+    shape(call, output, items.collect::<Result<Vec<Value>>>()?, &selected.meta)
+}
+
+fn shape(call: &Call<'_>, output: Output, items: Vec<Value>, list_meta: &ListMeta) -> Result<Value> {
+    let meta = list_meta.to_value();
+    Ok(match output.shape {
+        Shape::Table(version) => table(call.resource, &call.query, version, list_meta, &items)?,
+        Shape::Full => json!({
+            "kind": call.resource.row.list_kind, "apiVersion": call.resource.kind.api_version(),
+            "metadata": meta, "items": items,
+        }),
+        Shape::Metadata(version) => {
+            let items: Vec<Value> = items.into_iter().map(|item| partial(version, into_map(item))).collect();
+            json!({
+                "kind": "PartialObjectMetadataList", "apiVersion": version.api_version(),
+                "metadata": meta, "items": items,
+            })
+        }
+    })
+}
+
+fn into_map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn stream(call: &Call<'_>, selected: Selected) -> Body {
+    let mut head = BytesMut::with_capacity(256);
+    head.put_slice(b"{\"kind\":\"");
+    head.put_slice(call.resource.row.list_kind.as_bytes());
+    head.put_slice(b"\",\"apiVersion\":\"");
+    head.put_slice(call.resource.kind.api_version().as_bytes());
+    head.put_slice(b"\",\"metadata\":");
+    head.put_slice(selected.meta.to_value().to_string().as_bytes());
+    head.put_slice(b",\"items\":[");
+    let frames = Frames { head: Some(head), entries: selected.entries.into_iter(), first: true, done: false };
+    frames.map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
+}
+
+/// A list body: head, items, tail, in frames of at least [`FRAME`] bytes.
+struct Frames {
+    head: Option<BytesMut>,
+    entries: std::vec::IntoIter<Arc<Entry>>,
+    first: bool,
+    done: bool,
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(Frame::data(self.next_frame()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.done
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+impl Frames {
+    fn next_frame(&mut self) -> Bytes {
+        let mut frame = self.head.take().unwrap_or_default();
+        let next = self.entries.as_slice().first().map_or(0, |entry| entry.body().len());
+        frame.reserve((FRAME + next).min(FRAME * 2 + next));
+        while frame.len() < FRAME {
+            let Some(entry) = self.entries.next() else {
+                frame.put_slice(b"]}\n");
+                self.done = true;
+                break;
+            };
+            if !std::mem::take(&mut self.first) {
+                frame.put_u8(b',');
+            }
+            frame.put_slice(entry.body());
+        }
+        frame.freeze()
+    }
+}

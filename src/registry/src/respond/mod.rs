@@ -1,0 +1,157 @@
+//! From bodies to responses: the one place that knows shapes (full, table, metadata) and encodings.
+
+mod list;
+mod table;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use portcullis_api::{ApiError, Body, Object, Result, Value};
+use serde_json::json;
+
+pub(crate) use list::{ListMeta, list, tree_list};
+pub(crate) use table::{Include, event_table, table};
+
+use crate::Response;
+use crate::call::Call;
+use crate::door::Written;
+use crate::negotiate::{Encoding, MetaVersion, Output, Shape};
+
+/// The result of a write.
+pub(crate) fn written(
+    call: &Call<'_>,
+    output: Output,
+    code: StatusCode,
+    written: &Written,
+) -> Result<Response> {
+    object(call, output, code, &written.body()?)
+}
+
+/// One object of the endpoint's kind, from its body without TypeMeta.
+pub(crate) fn object(call: &Call<'_>, output: Output, code: StatusCode, body: &Bytes) -> Result<Response> {
+    let bytes = match output.shape {
+        Shape::Full => match output.encoding {
+            Encoding::Json { pretty: false } => with_head(&call.resource.head, body),
+            encoding => {
+                let mut tree = parse(body)?;
+                tree.insert("apiVersion".into(), call.resource.kind.api_version().into());
+                tree.insert("kind".into(), call.resource.kind.kind().into());
+                encode(encoding, &Value::Object(tree))?
+            }
+        },
+        Shape::Table(version) => {
+            let tree = Value::Object(parse(body)?);
+            let meta = ListMeta::of_object(&tree);
+            encode(output.encoding, &table(call.resource, &call.query, version, &meta, &[tree])?)?
+        }
+        Shape::Metadata(version) => encode(output.encoding, &partial(version, parse(body)?))?,
+    };
+    Ok(respond(call, output.encoding.content_type(), code, full(bytes)))
+}
+
+/// Any tree that has its own TypeMeta (reviews, scales, tokens).
+pub(crate) fn tree(call: &Call<'_>, output: Output, code: StatusCode, tree: &Value) -> Result<Response> {
+    Ok(respond(call, output.encoding.content_type(), code, full(encode(output.encoding, tree)?)))
+}
+
+/// The `Status` a deletion answers with.
+pub(crate) fn deleted(call: &Call<'_>, output: Output, name: &str, uid: &str) -> Result<Response> {
+    let mut details = serde_json::Map::new();
+    let gr = &call.resource.gr;
+    for (key, value) in [("name", name), ("group", &*gr.group), ("kind", &*gr.resource), ("uid", uid)] {
+        if !value.is_empty() {
+            details.insert(key.to_owned(), value.into());
+        }
+    }
+    success(call, output, StatusCode::OK, details.into())
+}
+
+/// A `Status` of success with details.
+pub(crate) fn success(call: &Call<'_>, output: Output, code: StatusCode, details: Value) -> Result<Response> {
+    let mut status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success" });
+    if let Some(map) = status.as_object_mut().filter(|_| !details.is_null()) {
+        map.insert("details".into(), details);
+    }
+    tree(call, Output { shape: Shape::Full, ..output }, code, &status)
+}
+
+/// A `Status` of success that carries a code (bindings, evictions).
+pub(crate) fn created_status(call: &Call<'_>, output: Output) -> Result<Response> {
+    let code = StatusCode::CREATED;
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code.as_u16(),
+    });
+    tree(call, Output { shape: Shape::Full, ..output }, code, &status)
+}
+
+/// `PartialObjectMetadata` of an object.
+pub(crate) fn partial(version: MetaVersion, mut object: serde_json::Map<String, Value>) -> Value {
+    let metadata = object.remove("metadata").unwrap_or_else(|| json!({}));
+    json!({ "kind": "PartialObjectMetadata", "apiVersion": version.api_version(), "metadata": metadata })
+}
+
+/// The bytes of a tree.
+pub(crate) fn encode(encoding: Encoding, tree: &Value) -> Result<Bytes> {
+    let bytes = match encoding {
+        Encoding::Json { pretty: false } => {
+            serde_json::to_vec(tree).map_err(|e| ApiError::internal(e.to_string()))?
+        }
+        Encoding::Json { pretty: true } => {
+            serde_json::to_vec_pretty(tree).map_err(|e| ApiError::internal(e.to_string()))?
+        }
+        Encoding::Yaml => portcullis_schema::yaml::to_string(tree).into_bytes(),
+    };
+    Ok(bytes.into())
+}
+
+/// A head (`{"kind":…,`) before a body that begins with a brace.
+pub(crate) fn with_head(head: &Bytes, body: &Bytes) -> Bytes {
+    let mut out = BytesMut::with_capacity(head.len() + body.len());
+    out.put_slice(head);
+    out.put_slice(body.get(1..).unwrap_or_default());
+    out.freeze()
+}
+
+/// A body of known length.
+pub(crate) fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Puts the headers every resource answer has.
+pub(crate) fn respond(call: &Call<'_>, content_type: &'static str, code: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    for warning in &call.warnings {
+        if let Ok(value) = HeaderValue::from_str(&warning_header(warning)) {
+            headers.append(WARNING, value);
+        }
+    }
+    response
+}
+
+/// `299 - "text"` as RFC 7234 writes it; what a header cannot carry is dropped.
+pub(crate) fn warning_header(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 9);
+    out.push_str("299 - \"");
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
+}
+
+fn parse(body: &Bytes) -> Result<serde_json::Map<String, Value>> {
+    serde_json::from_slice(body).map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// The tree of a body, as an object.
+pub(crate) fn parse_object(body: &Bytes) -> Result<Object> {
+    parse(body).map(Object::new)
+}

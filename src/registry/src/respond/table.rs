@@ -1,0 +1,112 @@
+//! Server-side tables: what `kubectl get` prints.
+
+use portcullis_api::{ApiError, Result, Value};
+use serde_json::{Map, json};
+
+use super::list::ListMeta;
+use super::partial;
+use crate::negotiate::MetaVersion;
+use crate::options::Query;
+use crate::print;
+use crate::resource::Resource;
+
+/// What of each object goes into its row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Include {
+    Metadata,
+    Object,
+    None,
+}
+
+impl Include {
+    /// Reads `includeObject`.
+    pub(crate) fn of(query: &Query) -> Result<Self> {
+        match query.text("includeObject") {
+            "" | "Metadata" => Ok(Self::Metadata),
+            "Object" => Ok(Self::Object),
+            "None" => Ok(Self::None),
+            other => Err(ApiError::bad_request(format!("unrecognized includeObject value: {other:?}"))),
+        }
+    }
+}
+
+/// The table of some objects (trees without TypeMeta).
+pub(crate) fn table(
+    resource: &Resource,
+    query: &Query,
+    version: MetaVersion,
+    meta: &ListMeta,
+    objects: &[Value],
+) -> Result<Value> {
+    let include = Include::of(query)?;
+    let mut sorted: Vec<&Value> = objects.iter().collect();
+    print::sort_rows(&resource.gr.group, &resource.gr.resource, &mut sorted);
+    let rows = sorted.into_iter().map(|object| row(resource, version, include, object)).collect();
+    Ok(assemble(resource, version, meta, rows, query.text("noHeaders") != "true"))
+}
+
+/// The table of one watch event; only a stream's first one has headers.
+pub(crate) fn event_table(
+    resource: &Resource,
+    (version, include): (MetaVersion, Include),
+    meta: &ListMeta,
+    object: &Value,
+    headers: bool,
+) -> Value {
+    assemble(resource, version, meta, vec![row(resource, version, include, object)], headers)
+}
+
+fn assemble(
+    resource: &Resource,
+    version: MetaVersion,
+    meta: &ListMeta,
+    rows: Vec<Value>,
+    headers: bool,
+) -> Value {
+    let columns = if headers { definitions(resource) } else { Value::Null };
+    json!({
+        "kind": "Table",
+        "apiVersion": version.api_version(),
+        "metadata": meta.to_value(),
+        "columnDefinitions": columns,
+        "rows": rows,
+    })
+}
+
+fn row(resource: &Resource, version: MetaVersion, include: Include, object: &Value) -> Value {
+    let gr = &resource.gr;
+    let cells = print::cells(&gr.group, &gr.resource, object, jiff::Timestamp::now());
+    let mut row = Map::new();
+    row.insert("cells".into(), Value::Array(cells));
+    if let Some(conditions) = print::conditions(&gr.group, &gr.resource, object) {
+        row.insert("conditions".into(), conditions);
+    }
+    let shown = match include {
+        Include::Metadata => partial(version, object.as_object().cloned().unwrap_or_default()),
+        Include::Object => {
+            let mut full = object.as_object().cloned().unwrap_or_default();
+            full.insert("apiVersion".into(), resource.kind.api_version().into());
+            full.insert("kind".into(), resource.kind.kind().into());
+            Value::Object(full)
+        }
+        Include::None => Value::Null,
+    };
+    row.insert("object".into(), shown);
+    Value::Object(row)
+}
+
+fn definitions(resource: &Resource) -> Value {
+    let gr = &resource.gr;
+    print::columns(&gr.group, &gr.resource)
+        .iter()
+        .map(|column| {
+            json!({
+                "name": column.name,
+                "type": column.ty,
+                "format": column.format,
+                "description": column.description,
+                "priority": column.priority,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,95 @@
+//! Streams into a pod, node or service: log, exec, attach, port-forward, proxy.
+//!
+//! What can be answered from the object alone is; what needs a kubelet is refused with a reason,
+//! because no kubelet has registered an address this server may dial yet.
+
+use http::StatusCode;
+use portcullis_api::field::{Error, Path};
+use portcullis_api::{ApiError, Object, Result, Value};
+
+use crate::call::Call;
+use crate::{Response, respond};
+
+/// `pods/NAME/log`
+pub(super) fn log(call: &mut Call<'_>) -> Result<Response> {
+    let pod = pod(call)?;
+    check_log_options(call)?;
+    choose_container(call, &pod)?;
+    if pod.str_at(&["spec", "nodeName"]).is_empty() {
+        // Nothing ran, so there is nothing to read.
+        let mut response =
+            respond::respond(call, "text/plain", StatusCode::NO_CONTENT, respond::full(bytes::Bytes::new()));
+        response.headers_mut().remove(http::header::CONTENT_TYPE);
+        return Ok(response);
+    }
+    Err(unreachable_kubelet(&pod))
+}
+
+/// `exec`, `attach`, `portforward`, `proxy`
+pub(super) fn stream(call: &mut Call<'_>) -> Result<Response> {
+    if !call.resource.is("", "pods") {
+        return Err(ApiError::unavailable("proxying to nodes and services needs a kubelet or endpoints"));
+    }
+    let pod = pod(call)?;
+    if matches!(&*call.target.subresource, "exec" | "attach") {
+        choose_container(call, &pod)?;
+    }
+    if pod.str_at(&["spec", "nodeName"]).is_empty() {
+        let message = format!("pod {} does not have a host assigned", pod.name());
+        return Err(ApiError::bad_request(message));
+    }
+    Err(unreachable_kubelet(&pod))
+}
+
+fn pod(call: &Call<'_>) -> Result<Object> {
+    let name = &*call.target.name;
+    let live = call.live(name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+    Ok(live.object)
+}
+
+fn unreachable_kubelet(pod: &Object) -> ApiError {
+    let node = pod.str_at(&["spec", "nodeName"]);
+    ApiError::unavailable(format!("no kubelet of node {node:?} can be dialled"))
+}
+
+fn check_log_options(call: &Call<'_>) -> Result<()> {
+    let mut errors = Vec::new();
+    for field in ["tailLines", "limitBytes", "sinceSeconds"] {
+        let least = i64::from(field != "tailLines");
+        if let Some(number) = call.query.number(field)?.filter(|number| *number < least) {
+            let why =
+                if least == 0 { "must be greater than or equal to 0" } else { "must be greater than 0" };
+            errors.push(Error::invalid(&Path::new(field), number, why));
+        }
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::invalid("", "PodLogOptions", &call.target.name, &errors))
+    }
+}
+
+/// The container a stream is for: the one named, or the only one.
+fn choose_container(call: &Call<'_>, pod: &Object) -> Result<()> {
+    let names: Vec<&str> = ["containers", "initContainers", "ephemeralContainers"]
+        .into_iter()
+        .filter_map(|list| pod.at(&["spec", list])?.as_array())
+        .flatten()
+        .filter_map(|container| container.get("name").and_then(Value::as_str))
+        .collect();
+    let asked = call.query.text("container");
+    if asked.is_empty() {
+        let mains = pod.at(&["spec", "containers"]).and_then(Value::as_array).map_or(0, Vec::len);
+        if mains == 1 || pod.annotations().any(|(key, _)| key == "kubectl.kubernetes.io/default-container") {
+            return Ok(());
+        }
+        let list = names.get(..mains).unwrap_or_default().join(" ");
+        let message =
+            format!("a container name must be specified for pod {}, choose one of: [{list}]", pod.name());
+        return Err(ApiError::bad_request(message));
+    }
+    if names.contains(&asked) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("container {asked} is not valid for pod {}", pod.name())))
+}

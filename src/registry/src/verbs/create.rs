@@ -1,0 +1,101 @@
+//! POST of an object: decode, own the fields, admit, name, validate, commit.
+
+use http::StatusCode;
+use portcullis_admission::Operation;
+use portcullis_api::{ApiError, Object, Result, Scope};
+use portcullis_schema::decode::FieldValidation;
+
+use crate::call::Call;
+use crate::door::{Effect, Written};
+use crate::negotiate::{self, Endpoint};
+use crate::options::WriteOptions;
+use crate::{Response, kinds, meta, respond};
+
+/// Serves a create on the collection.
+pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
+    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
+    let body = call.read_body().await?;
+    let options = WriteOptions::of_create(&call.query)?;
+    let mut object = decode(call, &body, options.field_validation)?;
+    meta::wipe_system_fields(&mut object);
+    meta::ensure_namespace(&mut object, call.resource.scope(), &call.target.namespace)?;
+    if let Some(warning) = meta::dedup_owner_references(&mut object) {
+        call.warnings.push(warning);
+    }
+    call.own_fields(&options, None, &mut object)?;
+    let written = store_new(call, object, &options).await?;
+    call.registry.warn_unenforced(call);
+    respond::written(call, output, StatusCode::CREATED, &written)
+}
+
+/// Decodes a body into the endpoint's kind, with defaults.
+pub(crate) fn decode(call: &mut Call<'_>, body: &[u8], validation: FieldValidation) -> Result<Object> {
+    let kind = call.resource.kind;
+    let decoded = portcullis_schema::decode::decode_body(kind, body, call.media_type()?, validation)?;
+    call.warnings.extend(decoded.problems);
+    let mut object = decoded.object;
+    portcullis_schema::defaults::apply(kind.gvk(), &mut object);
+    Ok(object)
+}
+
+/// Admits, names, validates and stores an object whose managed fields are up to date.
+pub(crate) async fn store_new(
+    call: &mut Call<'_>,
+    mut object: Object,
+    options: &WriteOptions,
+) -> Result<Written> {
+    let asked = object.name().to_owned();
+    call.mutate(Operation::Create, &asked, options.dry_run, &mut object, None)?;
+    if let Some(warning) = meta::dedup_owner_references(&mut object) {
+        call.warnings.push(warning);
+    }
+    meta::fill_system_fields(&mut object);
+    object.metadata_mut().remove("resourceVersion");
+    crate::escalation::check(call, &object, None)?;
+    let claims = call.registry.allocate(call, &mut object, None)?;
+    before_create(call, &mut object)?;
+    let name = object.name().to_owned();
+    let generated = asked.is_empty() && !object.meta_str("generateName").is_empty();
+    let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(object), None)?;
+    if options.dry_run {
+        return already_there(call, &name).map_or(Ok(Written::dry(admitted)), Err);
+    }
+    let stored = call.registry.commit(call, &name, admitted, Effect::Create { claims }).await?;
+    stored.ok_or_else(|| name_taken(call, &name, generated))
+}
+
+fn already_there(call: &Call<'_>, name: &str) -> Option<ApiError> {
+    let key = call.resource.key(&call.target.namespace, name);
+    call.resource.entry(&key).ok()??;
+    Some(name_taken(call, name, false))
+}
+
+fn name_taken(call: &Call<'_>, name: &str, generated: bool) -> ApiError {
+    let taken = ApiError::already_exists(&call.resource.gr, name);
+    if !generated {
+        return taken;
+    }
+    let gr = &call.resource.gr;
+    let message = format!(
+        "{gr} \"{name}\" already exists, the server was not able to generate a unique name for the object"
+    );
+    ApiError::new(portcullis_api::Reason::AlreadyExists, message).about(gr, name)
+}
+
+/// Preparation and validation of a new object, in upstream's order.
+fn before_create(call: &mut Call<'_>, object: &mut Object) -> Result<()> {
+    let resource = call.resource;
+    meta::ensure_namespace(object, resource.scope(), &call.target.namespace)?;
+    let strategy = resource.strategy()?;
+    strategy.prepare_create(object);
+    let mut errors = Vec::new();
+    strategy.validate(object, &mut errors);
+    if errors.is_empty() {
+        kinds::meta::before_create(object, resource.scope() == Scope::Namespaced, &mut errors);
+    }
+    if !errors.is_empty() {
+        return Err(resource.invalid(object.name(), &errors));
+    }
+    call.warnings.extend(strategy.warnings(object, None));
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! GET of a collection: a consistent snapshot, filtered, in pages.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use portcullis_api::selector::UnknownField;
+use portcullis_api::{ApiError, Result};
+use portcullis_storage::{Entry, Revision, Snapshot, StoreError};
+use serde::{Deserialize, Serialize};
+
+use super::get::parse_version;
+use crate::call::Call;
+use crate::door::{future_revision, storage_error};
+use crate::negotiate::{self, Endpoint};
+use crate::options::{ListOptions, RvMatch};
+use crate::resource::Resource;
+use crate::respond::ListMeta;
+use crate::{Response, respond};
+
+/// What a list found.
+pub(crate) struct Selected {
+    pub(crate) entries: Vec<Arc<Entry>>,
+    pub(crate) meta: ListMeta,
+}
+
+/// Serves a list.
+pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
+    let output = negotiate::output(call.headers, &call.query, Endpoint::Collection)?;
+    let options = ListOptions::parse(&call.query, false)?;
+    let selected = select(call, &options).await?;
+    respond::list(call, output, StatusCode::OK, selected)
+}
+
+/// Finds the objects a list asks for.
+pub(crate) async fn select(call: &Call<'_>, options: &ListOptions) -> Result<Selected> {
+    options.check_fields(call)?;
+    let (snapshot, after) = start(call, options).await?;
+    let prefix = call.resource.prefix(&call.target.namespace);
+    let limit = if options.limit == 0 { usize::MAX } else { options.limit };
+    let mut entries = Vec::new();
+    let mut last_key = None;
+    let mut seen = 0_usize;
+    for entry in snapshot.under(&prefix, after.as_deref()) {
+        if entries.len() == limit {
+            last_key = entries.last().map(|entry: &Arc<Entry>| entry.key().clone());
+            break;
+        }
+        seen += 1;
+        if options.matches(call.resource, entry) {
+            entries.push(entry.clone());
+        }
+    }
+    let revision = snapshot.revision();
+    let mut meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
+    if let Some(key) = last_key {
+        let start = key.strip_prefix(prefix.as_str()).unwrap_or_default();
+        meta.cont = Continue::new(revision, start).encode()?;
+        if options.labels.is_none() && options.fields.is_none() {
+            meta.remaining = Some(snapshot.under(&prefix, after.as_deref()).count() - seen);
+        }
+    }
+    Ok(Selected { entries, meta })
+}
+
+/// The snapshot to read and the key to go on after.
+async fn start(call: &Call<'_>, options: &ListOptions) -> Result<(Snapshot, Option<String>)> {
+    if !options.cont.is_empty() {
+        let token = Continue::decode(&options.cont, &options.resource_version)?;
+        let prefix = call.resource.prefix(&call.target.namespace);
+        let after = format!("{prefix}{}", token.start.trim_end_matches('\0'));
+        let snapshot = match token.rv {
+            -1 => {
+                call.registry.reach("").await?;
+                call.resource.snapshot()?
+            }
+            rv => at(call, Revision(u64::try_from(rv).unwrap_or_default())).await?,
+        };
+        return Ok((snapshot, Some(after)));
+    }
+    let asked = parse_version(&options.resource_version)?;
+    let exact = match (asked, options.rv_match) {
+        (Some(revision), Some(RvMatch::Exact)) => Some(revision),
+        (Some(revision), None) if options.limit > 0 && !revision.is_unset() => Some(revision),
+        _ => None,
+    };
+    if let Some(revision) = exact {
+        return Ok((at(call, revision).await?, None));
+    }
+    call.registry.reach(&options.resource_version).await?;
+    Ok((call.resource.snapshot()?, None))
+}
+
+async fn at(call: &Call<'_>, revision: Revision) -> Result<Snapshot> {
+    let current = call.registry.store().current_revision();
+    if revision > current {
+        return Err(future_revision(revision, current));
+    }
+    match call.resource.cache()?.snapshot_at(revision).await {
+        Ok(snapshot) => Ok(snapshot),
+        Err(StoreError::Compacted { .. }) if call.query.text("continue").is_empty() => {
+            Err(ApiError::expired("The resourceVersion for the provided list is too old."))
+        }
+        Err(StoreError::Compacted { .. }) => Err(expired_continue(call, current)),
+        Err(error) => Err(storage_error(error)),
+    }
+}
+
+/// 410 with a token that goes on at the present state, for clients that accept the inconsistency.
+fn expired_continue(call: &Call<'_>, _current: Revision) -> ApiError {
+    let error = storage_error(StoreError::Compacted { asked: Revision::UNSET, oldest: Revision::UNSET });
+    let token = Continue::decode(call.query.text("continue"), "")
+        .and_then(|token| Continue { rv: -1, ..token }.encode())
+        .unwrap_or_default();
+    error.with_continue(&token)
+}
+
+impl ListOptions {
+    /// Checks that the field selector names fields the resource has.
+    pub(crate) fn check_fields(&self, call: &Call<'_>) -> Result<()> {
+        if let Some(fields) = &self.fields {
+            let words = UnknownField::of(&call.resource.gr);
+            fields.check_known(&call.resource.row.selectable, words).map_err(ApiError::bad_request)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an entry is selected.
+    pub(crate) fn matches(&self, resource: &Resource, entry: &Entry) -> bool {
+        self.labels.as_ref().is_none_or(|labels| labels.matches(|key| entry.labels().get(key)))
+            && self.fields.as_ref().is_none_or(|fields| fields.matches(|field| resource.field(entry, field)))
+    }
+}
+
+/// Where a page ended. The same token format as upstream's.
+#[derive(Serialize, Deserialize)]
+struct Continue {
+    v: String,
+    rv: i64,
+    start: String,
+}
+
+impl Continue {
+    fn new(revision: Revision, start: &str) -> Self {
+        let rv = i64::try_from(revision.get()).unwrap_or(i64::MAX);
+        Self { v: "meta.k8s.io/v1".into(), rv, start: format!("{start}\0") }
+    }
+
+    fn encode(&self) -> Result<String> {
+        let json = serde_json::to_vec(self).map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(URL_SAFE_NO_PAD.encode(json))
+    }
+
+    fn decode(text: &str, resource_version: &str) -> Result<Self> {
+        let invalid = |why: String| ApiError::bad_request(format!("continue key is not valid: {why}"));
+        let json = URL_SAFE_NO_PAD.decode(text).map_err(|error| invalid(error.to_string()))?;
+        let token: Self = serde_json::from_slice(&json).map_err(|error| invalid(error.to_string()))?;
+        if token.v != "meta.k8s.io/v1" {
+            return Err(invalid(format!("server does not recognize this encoded version {:?}", token.v)));
+        }
+        if token.rv == 0 {
+            return Err(invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)".into()));
+        }
+        if token.start.starts_with('/') || token.start.split('/').any(|part| part == "..") {
+            return Err(invalid(token.start));
+        }
+        if !resource_version.is_empty() && resource_version != "0" {
+            let why = "specifying resource version is not allowed when using continue";
+            return Err(ApiError::bad_request(why));
+        }
+        Ok(token)
+    }
+}

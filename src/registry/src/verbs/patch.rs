@@ -1,0 +1,108 @@
+//! PATCH: JSON patch, merge patch, strategic merge patch and server-side apply.
+
+use http::StatusCode;
+use portcullis_api::{ApiError, Object, Result, time};
+use portcullis_schema::decode::{MediaType, decode_body};
+use portcullis_schema::patch::{Patch, PatchType};
+use portcullis_schema::{Kind, defaults, managed};
+
+use super::update::{self, Change};
+use crate::call::{Call, unsupported};
+use crate::door::Written;
+use crate::negotiate::{self, Endpoint};
+use crate::options::WriteOptions;
+use crate::{Response, meta, respond};
+
+const FORMATS: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
+
+/// Serves a patch of an object or of one of its subresources that has the object's kind.
+pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
+    let format = format(call.content_type())?;
+    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
+    let body = call.read_body().await?;
+    let options = WriteOptions::of_patch(&call.query, format)?;
+    let name = call.target.name.clone();
+    let written = match format {
+        PatchType::Apply => apply(call, &name, &body, &options).await?,
+        _ => patch(call, &name, format, &body, &options).await?,
+    };
+    call.registry.warn_unenforced(call);
+    let code = if written.created() { StatusCode::CREATED } else { StatusCode::OK };
+    respond::written(call, output, code, &written)
+}
+
+/// The patch format a Content-Type names.
+pub(crate) fn format(content_type: &str) -> Result<PatchType> {
+    PatchType::from_content_type(content_type).ok_or_else(|| unsupported(FORMATS))
+}
+
+async fn patch(
+    call: &mut Call<'_>,
+    name: &str,
+    format: PatchType,
+    body: &[u8],
+    options: &WriteOptions,
+) -> Result<Written> {
+    let parsed = Patch::parse(format, body, options.field_validation)?;
+    let strategy = call.resource.endpoint_strategy(&call.target.subresource)?;
+    let produce = |call: &mut Call<'_>, live: Option<&Object>| {
+        let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+        let mut new = patched(call, call.resource.kind, &parsed, live)?;
+        check_identity(call, &new, name)?;
+        call.own_fields(options, Some(live), &mut new)?;
+        Ok(new)
+    };
+    let change = Change { name, strategy, options, may_create: false, expect_uid: "", produce: &produce };
+    update::run(call, &change).await
+}
+
+/// The live object with a patch applied, decoded again and defaulted.
+pub(crate) fn patched(call: &mut Call<'_>, kind: &Kind, patch: &Patch, live: &Object) -> Result<Object> {
+    let patched = patch.run(kind, live)?;
+    call.warnings.extend(patched.warnings);
+    let mut object = patched.object;
+    defaults::apply(kind.gvk(), &mut object);
+    Ok(object)
+}
+
+/// A patch cannot rename or move an object.
+pub(crate) fn check_identity(call: &Call<'_>, new: &Object, name: &str) -> Result<()> {
+    if new.name() != name {
+        let message =
+            format!("the name of the object ({}) does not match the name on the URL ({name})", new.name());
+        return Err(ApiError::bad_request(message));
+    }
+    let namespace = &*call.target.namespace;
+    if !new.namespace().is_empty() && !call.resource.is("", "namespaces") && new.namespace() != namespace {
+        let message = format!(
+            "the namespace of the object ({}) does not match the namespace on the URL ({namespace})",
+            new.namespace()
+        );
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(())
+}
+
+async fn apply(call: &mut Call<'_>, name: &str, body: &[u8], options: &WriteOptions) -> Result<Written> {
+    let strategy = call.resource.endpoint_strategy(&call.target.subresource)?;
+    let applied = decode_body(call.resource.kind, body, MediaType::Yaml, options.field_validation)?;
+    let may_create = call.target.subresource.is_empty();
+    let produce = |call: &mut Call<'_>, live: Option<&Object>| {
+        call.warnings.extend(applied.problems.iter().cloned());
+        let tracker = call.resource.tracker(&call.target.subresource)?;
+        let (manager, force, now) = (&*options.field_manager, options.force, time::now_rfc3339());
+        let request = managed::Request { manager, force, config: &applied.object, now: &now };
+        let mut new = tracker.apply(request, live)?;
+        call.resource.normalize(&mut new)?;
+        defaults::apply(call.resource.gvk(), &mut new);
+        if live.is_none() {
+            new.set_meta_str("name", name);
+            meta::wipe_system_fields(&mut new);
+            meta::ensure_namespace(&mut new, call.resource.scope(), &call.target.namespace)?;
+        }
+        check_identity(call, &new, name)?;
+        Ok(new)
+    };
+    let change = Change { name, strategy, options, may_create, expect_uid: "", produce: &produce };
+    update::run(call, &change).await
+}

@@ -4,8 +4,7 @@ use portcullis_api::field::{Error, ErrorList, Raw};
 use portcullis_api::{Map, Object, Value, names};
 
 use super::super::check::{
-    At, NOT_POSITIVE, entries, immutable, items, one_of, positive_quantity, quantity, required_text, text,
-    texts,
+    At, NOT_POSITIVE, entries, immutable, items, one_of, quantity, required_text, text, texts,
 };
 use super::super::meta;
 use super::pod::{is_native, resource_value};
@@ -34,11 +33,13 @@ impl Strategy for Claims {
         let mut status = Map::new();
         status.insert("phase".into(), "Pending".into());
         new.map_mut().insert("status".into(), Value::Object(status));
+        drop_other_source(new, None);
         normalize_sources(new);
     }
 
     fn prepare_update(&self, new: &mut Object, old: &Object) {
         super::keep(new, old, "status");
+        drop_other_source(new, Some(old));
         normalize_sources(new);
     }
 
@@ -201,22 +202,33 @@ fn data_source(source: &Value, at: At<'_>, errors: &mut ErrorList) {
     }
 }
 
-/// One of the two ways to name a data source implies the other, unless a namespace is named.
-fn normalize_sources(new: &mut Object) {
+/// Other sources than claims and snapshots can only be named by reference.
+fn drop_other_source(new: &mut Object, old: Option<&Object>) {
+    let names_one = |spec: &Value| spec.get("dataSource").is_some() || spec.get("dataSourceRef").is_some();
     let spec = super::spec(new);
-    let (source, reference) = (spec.get("dataSource").cloned(), spec.get("dataSourceRef").cloned());
-    match (source, reference) {
-        (Some(source), None) => new.set_at(&["spec", "dataSourceRef"], source),
-        (None, Some(reference)) if text(&reference, "namespace").is_empty() && is_simple(&reference) => {
-            new.set_at(&["spec", "dataSource"], reference);
-        }
-        _ => {}
+    let old_named = old.is_some_and(|old| names_one(super::spec(old)));
+    let simple = spec.get("dataSource").is_none_or(is_claim_or_snapshot);
+    if !old_named && spec.get("dataSourceRef").is_none() && !simple {
+        new.remove_at(&["spec", "dataSource"]);
     }
 }
 
-fn is_simple(reference: &Value) -> bool {
-    let (group, kind) = (text(reference, "apiGroup"), text(reference, "kind"));
+fn is_claim_or_snapshot(source: &Value) -> bool {
+    let (group, kind) = (text(source, "apiGroup"), text(source, "kind"));
     matches!((group, kind), ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot"))
+}
+
+/// One of the two ways to name a data source implies the other, unless a namespace is named.
+fn normalize_sources(new: &mut Object) {
+    if !text(super::spec(new).get("dataSourceRef").unwrap_or(&Value::Null), "namespace").is_empty() {
+        new.remove_at(&["spec", "dataSourceRef"]);
+    }
+    let spec = super::spec(new);
+    match (spec.get("dataSource").cloned(), spec.get("dataSourceRef").cloned()) {
+        (Some(source), None) => new.set_at(&["spec", "dataSourceRef"], source),
+        (None, Some(reference)) => new.set_at(&["spec", "dataSource"], reference),
+        _ => {}
+    }
 }
 
 /// What may change in a claim: its size and class once it is bound.
@@ -367,9 +379,4 @@ pub(crate) fn spec_warnings(spec: &Value, path: &str) -> Vec<String> {
         }
     }
     warnings
-}
-
-/// A quantity of a capacity must be above zero.
-pub(crate) fn positive(amount: &str, at: At<'_>, errors: &mut ErrorList) {
-    positive_quantity(amount, at, errors);
 }

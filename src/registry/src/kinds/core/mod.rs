@@ -1,9 +1,21 @@
 //! The kinds of the core group.
 
 pub(crate) mod claim;
+mod config_map;
 mod diff;
+mod endpoints;
+pub(crate) mod event;
+mod limit_range;
+mod namespace;
+mod node;
 pub(crate) mod pod;
+mod pod_template;
+mod quota;
+mod replication_controller;
+mod secret;
+mod service_account;
 pub(crate) mod source;
+mod volume;
 
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value};
@@ -14,13 +26,31 @@ use super::check::{At, quantity};
 /// A row for each resource and subresource of the core group that has behaviour.
 pub(crate) const STRATEGIES: &[Row] = &[
     ("", "bindings", "", &pod::BindingStrategy),
+    ("", "configmaps", "", &config_map::ConfigMaps),
+    ("", "endpoints", "", &endpoints::Endpoints),
+    ("", "events", "", &event::Events),
+    ("", "limitranges", "", &limit_range::LimitRanges),
+    ("", "namespaces", "", &namespace::Namespaces),
+    ("", "namespaces", "finalize", &namespace::NamespaceFinalize),
+    ("", "namespaces", "status", &namespace::NamespaceStatus),
+    ("", "nodes", "", &node::Nodes),
+    ("", "nodes", "status", &node::NodeStatus),
     ("", "persistentvolumeclaims", "", &claim::Claims),
     ("", "persistentvolumeclaims", "status", &claim::ClaimStatus),
+    ("", "persistentvolumes", "", &volume::Volumes),
+    ("", "persistentvolumes", "status", &volume::VolumeStatus),
     ("", "pods", "", &pod::POD),
     ("", "pods", "binding", &pod::BindingStrategy),
     ("", "pods", "ephemeralcontainers", &pod::EPHEMERAL),
     ("", "pods", "resize", &pod::RESIZE),
     ("", "pods", "status", &pod::STATUS),
+    ("", "podtemplates", "", &pod_template::PodTemplates),
+    ("", "replicationcontrollers", "", &replication_controller::ReplicationControllers),
+    ("", "replicationcontrollers", "status", &replication_controller::ReplicationControllerStatus),
+    ("", "resourcequotas", "", &quota::ResourceQuotas),
+    ("", "resourcequotas", "status", &quota::ResourceQuotaStatus),
+    ("", "secrets", "", &secret::Secrets),
+    ("", "serviceaccounts", "", &service_account::ServiceAccounts),
 ];
 
 /// The spec of an object; null where there is none.

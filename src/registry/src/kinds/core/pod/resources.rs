@@ -59,7 +59,7 @@ pub(crate) fn resource_name(name: &str, at: At<'_>, errors: &mut ErrorList) -> b
 }
 
 /// Whether a short resource name is known.
-pub(crate) fn standard_name(name: &str) -> bool {
+fn standard_name(name: &str) -> bool {
     STANDARD.contains(&name) || is_huge_page(name) || name.starts_with("requests.hugepages-")
 }
 
@@ -159,7 +159,7 @@ fn container_name(name: &str, at: At<'_>, errors: &mut ErrorList) {
 }
 
 /// A resource a limit range may bound for containers and pods.
-pub(in super::super) fn bounded_name(name: &str, at: At<'_>, errors: &mut ErrorList) {
+pub(crate) fn bounded_name(name: &str, at: At<'_>, errors: &mut ErrorList) {
     container_name(name, at, errors);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! index        bindings by subject and namespace, roles by name; decides in about a microsecond
-//! rule         what one rule allows
+//! role, rule   what a role allows
 //! binding      who gets which role
 //! cover        whether rules cover other rules: the ground of the escalation checks
 //! escalation   nobody grants what they do not hold, unless they may `escalate` or `bind`
@@ -16,6 +16,7 @@ mod cover;
 mod escalation;
 mod index;
 mod reconcile;
+mod role;
 mod rule;
 
 pub use aggregation::aggregated_rules;

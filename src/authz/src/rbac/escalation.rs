@@ -61,8 +61,8 @@ pub fn check_binding_escalation(
     {
         return Ok(());
     }
-    let rules = index.rules_of(&role, write.namespace).map_err(|missing| write.role_not_found(&missing))?;
-    write.confirm(index, &rules).map_err(|why| ApiError::forbidden(&write.resource, new.name(), &why))
+    let role = index.role(&role, write.namespace).map_err(|missing| write.role_not_found(&missing))?;
+    write.confirm(index, role.rules()).map_err(|why| ApiError::forbidden(&write.resource, new.name(), &why))
 }
 
 /// Who writes, and where.

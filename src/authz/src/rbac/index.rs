@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use portcullis_api::{GroupResource, Object, UserInfo};
+use smallvec::SmallVec;
 
 use super::binding::{Binding, Grant, Key, MissingRole, RoleRef};
+use super::role::{Role, Sought};
 use super::rule::Rule;
 use crate::attributes::Attributes;
 use crate::chain::Authorizer;
@@ -35,8 +37,8 @@ struct Tables {
     bindings: HashMap<Arc<str>, Bindings>,
 }
 
-/// The rules of the roles of one namespace, by name.
-type Roles = HashMap<Arc<str>, Arc<[Rule]>>;
+/// The roles of one namespace, by name.
+type Roles = HashMap<Arc<str>, Arc<Role>>;
 
 /// Bindings by subject, then by their name.
 type BySubject = HashMap<Box<str>, BTreeMap<Arc<str>, Arc<Binding>>>;
@@ -77,8 +79,8 @@ impl RbacIndex {
         let namespace = object.namespace();
         match kind {
             Kind::Role => {
-                let rules = Arc::from(Rule::list(object.get("rules")));
-                self.0.tables.write().set_role(namespace, object.name(), rules);
+                let role = Arc::new(Role::new(Rule::list(object.get("rules"))));
+                self.0.tables.write().set_role(namespace, object.name(), role);
             }
             Kind::Binding => {
                 let binding = Arc::new(Binding::from_object(object, namespace));
@@ -106,10 +108,10 @@ impl RbacIndex {
         self.0.generation.load(Ordering::Acquire)
     }
 
-    /// The rules of the role that a binding names.
-    pub(crate) fn rules_of(&self, role: &RoleRef, namespace: &str) -> Result<Arc<[Rule]>, MissingRole> {
+    /// The role that a binding names.
+    pub(super) fn role(&self, role: &RoleRef, namespace: &str) -> Result<Arc<Role>, MissingRole> {
         let tables = self.0.tables.read();
-        tables.rules(role, namespace).map(Arc::clone).ok_or_else(|| MissingRole { role: role.clone() })
+        tables.role(role, namespace).map(Arc::clone).ok_or_else(|| MissingRole { role: role.clone() })
     }
 
     /// All rules that a user has in a namespace, bindings in the order of their names, and the roles
@@ -120,8 +122,8 @@ impl RbacIndex {
         for bindings in tables.scopes(namespace) {
             let found: BTreeMap<&str, &Arc<Binding>> = bindings.of(user).map(|b| (&*b.name, b)).collect();
             for binding in found.into_values() {
-                match tables.rules(&binding.role, &binding.namespace) {
-                    Some(more) => rules.extend_from_slice(more),
+                match tables.role(&binding.role, &binding.namespace) {
+                    Some(role) => rules.extend_from_slice(role.rules()),
                     None => missing.push(MissingRole { role: binding.role.clone() }),
                 }
             }
@@ -138,15 +140,15 @@ impl Authorizer for RbacIndex {
     fn decide(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Decision {
         let tables = self.0.tables.read();
         let mut missing = Vec::new();
-        for bindings in tables.scopes(attributes.namespace()) {
-            for binding in bindings.of(user) {
-                match tables.rules(&binding.role, &binding.namespace) {
-                    Some(rules) if rules.iter().any(|rule| rule.allows(attributes)) => {
-                        return Decision::allow(Reason::Granted(Grant::new(binding, user)));
-                    }
-                    Some(_) => {}
-                    None => missing.push(MissingRole { role: binding.role.clone() }),
+        let (sought, mut asked) = (Sought::new(attributes), Asked::default());
+        for binding in tables.scopes(attributes.namespace()).flat_map(|bindings| bindings.of(user)) {
+            match tables.role(&binding.role, &binding.namespace) {
+                Some(role) if asked.before(role) => {}
+                Some(role) if role.allows(&sought) => {
+                    return Decision::allow(Reason::Granted(Grant::new(binding, user)));
                 }
+                Some(_) => {}
+                None => missing.push(MissingRole { role: binding.role.clone() }),
             }
         }
         let reasons = if missing.is_empty() { Vec::new() } else { vec![Reason::Unresolved(missing)] };
@@ -160,8 +162,24 @@ impl Authorizer for RbacIndex {
     }
 }
 
+/// The roles that were asked in one decision and did not allow: the first few are remembered, since
+/// a user often gets the same role by several groups.
+#[derive(Default)]
+struct Asked<'a>(SmallVec<[&'a Arc<Role>; 8]>);
+
+impl<'a> Asked<'a> {
+    /// Whether a role was asked before; it is remembered if there is room.
+    fn before(&mut self, role: &'a Arc<Role>) -> bool {
+        let known = self.0.iter().any(|other| Arc::ptr_eq(other, role));
+        if !known && self.0.len() < self.0.inline_size() {
+            self.0.push(role);
+        }
+        known
+    }
+}
+
 impl Tables {
-    fn rules(&self, role: &RoleRef, binding_namespace: &str) -> Option<&Arc<[Rule]>> {
+    fn role(&self, role: &RoleRef, binding_namespace: &str) -> Option<&Arc<Role>> {
         self.roles.get(role.namespace(binding_namespace)?)?.get(&role.name)
     }
 
@@ -171,8 +189,8 @@ impl Tables {
         self.bindings.get("").into_iter().chain(local)
     }
 
-    fn set_role(&mut self, namespace: &str, name: &str, rules: Arc<[Rule]>) {
-        self.roles.entry(namespace.into()).or_default().insert(name.into(), rules);
+    fn set_role(&mut self, namespace: &str, name: &str, role: Arc<Role>) {
+        self.roles.entry(namespace.into()).or_default().insert(name.into(), role);
     }
 
     fn remove_role(&mut self, namespace: &str, name: &str) {

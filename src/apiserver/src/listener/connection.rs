@@ -34,6 +34,9 @@ use crate::respond;
 use crate::stack::Api;
 use crate::stack::held::until_sent;
 
+/// How long a client may take to hang up.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// What all connections of a listener are served with.
 pub(super) struct Served {
     pub(super) tls: Arc<ServerConfig>,
@@ -155,9 +158,9 @@ impl Served {
                 }
                 () = stopped(&mut stop), if !finishing => {}
                 () = activity.idle_for(self.config.idle), if !finishing => {}
+                () = activity.left_alone(), if finishing => return,
             }
-            // GOAWAY, or no keep-alive: what is in flight may finish. A client that does not leave
-            // when it is idle is bounded by the time limits of its requests and of the shutdown.
+            // GOAWAY, or no keep-alive: what is in flight may finish.
             finishing = true;
             finish(connection.as_mut());
         }
@@ -189,6 +192,12 @@ impl Activity {
     fn enter(&self) -> Busy {
         self.0.busy.fetch_add(1, Ordering::AcqRel);
         Busy(self.0.clone())
+    }
+
+    /// Waits until a client that was told to leave has had its time and has nothing more to wait for.
+    async fn left_alone(&self) {
+        tokio::time::sleep(LINGER).await;
+        self.idle_for(LINGER).await;
     }
 
     /// Waits until there was nothing to do for that long.

@@ -1,0 +1,7 @@
+//! The front as a whole: a server in the test's process, asked over real TLS.
+
+mod abuse;
+mod gates;
+mod raw;
+mod routes;
+mod world;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -21,13 +22,12 @@ pub(crate) struct Keys {
 impl KeySet {
     /// A set of keys.
     pub fn new(keys: Vec<VerifyingKey>) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(Keys::new(0, keys))))
+        Arc::new(Self(ArcSwap::from_pointee(Keys::new(keys))))
     }
 
     /// Replaces the keys: tokens of keys that are gone are refused from now on.
     pub fn replace(&self, keys: Vec<VerifyingKey>) {
-        let generation = self.0.load().generation + 1;
-        self.0.store(Arc::new(Keys::new(generation, keys)));
+        self.0.store(Arc::new(Keys::new(keys)));
     }
 
     /// The JSON Web Key Set, as `/openid/v1/jwks` serves it.
@@ -60,7 +60,10 @@ impl KeySet {
 }
 
 impl Keys {
-    fn new(generation: u64, keys: Vec<VerifyingKey>) -> Self {
+    fn new(keys: Vec<VerifyingKey>) -> Self {
+        // One count for the process: two sets never share a number, whoever replaces them at once.
+        static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let all: Vec<_> = keys.into_iter().map(Arc::new).collect();
         let by_id = all.iter().map(|key| (key.kid().to_owned(), key.clone())).collect();
         let jwks = all.iter().map(|key| key.jwk()).collect::<Vec<_>>().join(",");

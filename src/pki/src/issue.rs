@@ -262,6 +262,7 @@ fn set_usages(params: &mut CertificateParams, profile: &Profile) {
     for usage in &profile.usages {
         match usage {
             Usage::CertificateSigning => params.key_usages.push(KeyUsagePurpose::KeyCertSign),
+            Usage::RevocationSigning => params.key_usages.push(KeyUsagePurpose::CrlSign),
             Usage::DigitalSignature => params.key_usages.push(KeyUsagePurpose::DigitalSignature),
             Usage::KeyEncipherment => params.key_usages.push(KeyUsagePurpose::KeyEncipherment),
             Usage::ServerAuth => params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth),

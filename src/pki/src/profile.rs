@@ -46,6 +46,8 @@ pub struct Subject {
 pub enum Usage {
     /// Signing certificates: an authority.
     CertificateSigning,
+    /// Signing lists of revoked certificates.
+    RevocationSigning,
     /// Signing handshakes.
     DigitalSignature,
     /// Receiving keys.

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
 use crate::{Error, Leaf, Result, tls};
 
@@ -107,19 +108,21 @@ struct Authorities {
 
 impl ClientTrust {
     /// Trusts the authorities of two PEM bundles; an absent front proxy bundle trusts no front proxy.
+    ///
+    /// A bundle may hold revocation lists (`X509 CRL`) beside the certificates. Authorities without a
+    /// list are believed as they are; a list that has expired refuses every certificate of its authority.
     pub fn new(
         users_pem: &str,
         front_proxies_pem: Option<&str>,
         revoked: Arc<dyn Revoked>,
     ) -> Result<Arc<Self>> {
-        let anchors = ArcSwap::from_pointee(Anchors::read(0, users_pem, front_proxies_pem)?);
+        let anchors = ArcSwap::from_pointee(Anchors::read(users_pem, front_proxies_pem)?);
         Ok(Arc::new(Self { anchors, revoked }))
     }
 
     /// Replaces the authorities, for open connections too. On an error the old ones stay.
     pub fn replace(&self, users_pem: &str, front_proxies_pem: Option<&str>) -> Result<()> {
-        let generation = self.anchors.load().generation + 1;
-        self.anchors.store(Arc::new(Anchors::read(generation, users_pem, front_proxies_pem)?));
+        self.anchors.store(Arc::new(Anchors::read(users_pem, front_proxies_pem)?));
         Ok(())
     }
 
@@ -154,9 +157,11 @@ impl fmt::Debug for ClientTrust {
 }
 
 impl Anchors {
-    fn read(generation: u64, users: &str, front_proxies: Option<&str>) -> Result<Self> {
+    fn read(users: &str, front_proxies: Option<&str>) -> Result<Self> {
+        // One count for the process: two sets never share a number, whoever replaces them at once.
+        static GENERATIONS: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
-            generation,
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             users: Some(Authorities::read("client authorities", users)?),
             front_proxies: front_proxies
                 .map(|p| Authorities::read("front proxy authorities", p))
@@ -197,7 +202,14 @@ impl Authorities {
         for certificate in &certificates {
             roots.add(certificate.clone()).map_err(|e| refused(e.to_string()))?;
         }
+        let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|e| refused(e.to_string()))?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), tls::provider())
+            .with_crls(lists)
+            .only_check_end_entity_revocation()
+            .allow_unknown_revocation_status()
+            .enforce_revocation_expiration()
             .build()
             .map_err(|e| refused(e.to_string()))?;
         Ok(Self { certificates, verifier })
@@ -213,6 +225,7 @@ fn refusal(error: &rustls::Error, leaf: &Leaf) -> Refusal {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Refusal::NotYetValid(leaf.not_before)
         }
+        CertificateError::Revoked => Refusal::Revoked,
         CertificateError::UnknownIssuer => Refusal::UnknownAuthority,
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             Refusal::WrongUsage

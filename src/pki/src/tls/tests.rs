@@ -178,6 +178,70 @@ fn revocation_reaches_open_connections() {
 }
 
 #[test]
+fn d036_revocation_lists_are_kept_and_bad_ones_refused() {
+    let world = world();
+    let (ca, key) = world.pki.stored("ca").unwrap();
+    let (other, other_key) = world.pki.stored("front-proxy-ca").unwrap();
+    let chain = world.peer(world.user("jane"));
+    let serial = hex::decode(&chain.claimed().unwrap().serial).unwrap();
+    let list = |ca: &str, key: &str, end: i32, serial: &[u8]| {
+        let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(key).unwrap()).unwrap();
+        let revoked = rcgen::RevokedCertParams {
+            serial_number: rcgen::SerialNumber::from_slice(serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(end, 1, 1),
+            crl_number: rcgen::SerialNumber::from_slice(&[1]),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&issuer).unwrap().pem().unwrap()
+    };
+    let judged = |list: &str| {
+        world.trust.replace(&format!("{ca}{list}"), None).unwrap();
+        chain.verified(Purpose::User, Timestamp::now()).map(|_| ())
+    };
+    assert_eq!(judged(&list(&ca, key.expose(), 2090, &serial)), Err(Refusal::Revoked));
+    assert_eq!(judged(&list(&ca, key.expose(), 2090, &[9])), Ok(()));
+    assert!(judged(&list(&ca, key.expose(), 2021, &[9])).is_err());
+    assert_eq!(judged(&list(&other, other_key.expose(), 2090, &serial)), Ok(()));
+    // The name of our authority, but another's signature.
+    assert!(judged(&list(&ca, other_key.expose(), 2090, &[9])).is_err());
+    assert_eq!(judged(""), Ok(()));
+    for bad in
+        ["-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "-----BEGIN X509 CRL-----\nMAAwADAA\n"]
+    {
+        assert!(world.trust.replace(&format!("{ca}{bad}"), None).is_err());
+        assert_eq!(
+            chain.verified(Purpose::User, Timestamp::now()).map(|_| ()),
+            Ok(()),
+            "the old trust stays"
+        );
+    }
+}
+
+#[test]
+fn d068_a_bad_bundle_leaves_the_old_one() {
+    let world = world();
+    let chain = world.peer(world.user("jane"));
+    let ca = world.pki.authority_pem("ca").unwrap();
+    for bad in [
+        "",
+        "garbage",
+        ca.split_at(ca.len() / 2).0,
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        assert!(world.trust.replace(bad, None).is_err(), "{bad}");
+        assert!(chain.verified(Purpose::User, Timestamp::now()).is_ok());
+    }
+}
+
+#[test]
 fn a026_a_removed_authority_is_felt_by_open_connections_and_sessions_are_not_resumed() {
     let world = world();
     let mut config =

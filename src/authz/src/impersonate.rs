@@ -95,3 +95,6 @@ fn act_as(
     }
     Ok(Some(impersonated.user))
 }
+
+#[cfg(test)]
+mod tests;

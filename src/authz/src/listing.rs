@@ -19,9 +19,13 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Everything, everywhere.
-    pub(crate) fn everything() -> Self {
-        Self { rules: Rule::full_authority().into(), ..Self::default() }
+    /// Adds what allows everything, unless it is listed.
+    pub(crate) fn add_everything(&mut self) {
+        for rule in Rule::full_authority() {
+            if !self.rules.contains(&rule) {
+                self.rules.push(rule);
+            }
+        }
     }
 
     /// Adds another source's rules.

@@ -79,3 +79,11 @@ fn receipts_have_ids_of_their_own() {
     let chain = Chain::new();
     assert_ne!(decide(&chain, &[], "get").id(), decide(&chain, &[], "get").id());
 }
+
+#[test]
+fn masters_are_listed_with_everything_once() {
+    let chain = Chain::new();
+    assert_eq!(chain.rules(&UserInfo::new("u", [MASTERS]), "n").rules, crate::rbac::Rule::full_authority());
+    assert!(chain.rules(&UserInfo::new("u", [""; 0]), "n").rules.is_empty());
+    assert!(Chain::new().guard(Objects("get")).rules(&UserInfo::default(), "n").incomplete);
+}

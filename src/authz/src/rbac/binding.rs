@@ -91,10 +91,14 @@ impl Subject {
     }
 
     fn is(&self, user: &UserInfo) -> bool {
-        match self.key() {
-            Some(Key::User(name)) => *name == *user.name,
-            Some(Key::Group(group)) => user.in_group(&group),
-            None => false,
+        let account = || user.name.strip_prefix("system:serviceaccount:")?.strip_prefix(&*self.namespace);
+        match &*self.kind {
+            "User" => *user.name == *self.name,
+            "Group" => user.in_group(&self.name),
+            "ServiceAccount" if !self.namespace.is_empty() => {
+                account().and_then(|rest| rest.strip_prefix(':')) == Some(&*self.name)
+            }
+            _ => false,
         }
     }
 }

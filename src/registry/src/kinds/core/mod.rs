@@ -13,6 +13,7 @@ mod pod_template;
 mod quota;
 mod replication_controller;
 mod secret;
+pub(crate) mod service;
 mod service_account;
 pub(crate) mod source;
 mod volume;
@@ -50,6 +51,8 @@ pub(crate) const STRATEGIES: &[Row] = &[
     ("", "resourcequotas", "", &quota::ResourceQuotas),
     ("", "resourcequotas", "status", &quota::ResourceQuotaStatus),
     ("", "secrets", "", &secret::Secrets),
+    ("", "services", "", &service::Services),
+    ("", "services", "status", &service::ServiceStatus),
     ("", "serviceaccounts", "", &service_account::ServiceAccounts),
 ];
 

@@ -107,8 +107,8 @@ impl Watcher {
         loop {
             self.changes.mark_unchanged();
             let (events, waits) = match self.place {
-                Place::Ring(number) => self.from_ring(number)?,
-                Place::History(..) => (self.from_history().await?, false),
+                Place::Ring(number) => self.read_ring(number)?,
+                Place::History(..) => (self.read_history().await?, false),
             };
             if let Some(last) = events.last() {
                 self.delivered = last.revision;
@@ -131,7 +131,7 @@ impl Watcher {
     }
 
     /// What the ring has, and whether that is all there is for now.
-    fn from_ring(&mut self, number: u64) -> Result<(Events, bool), WatchError> {
+    fn read_ring(&mut self, number: u64) -> Result<(Events, bool), WatchError> {
         let found = match &*self.cache.state.read() {
             State::Live(live) => live.ring().read(number, BATCH),
             // Being read again: start over from the history.
@@ -150,7 +150,7 @@ impl Watcher {
     }
 
     /// Returns to the ring if it reaches back far enough by now; else reads on in the history.
-    async fn from_history(&mut self) -> Result<Events, WatchError> {
+    async fn read_history(&mut self) -> Result<Events, WatchError> {
         let delivered = self.delivered;
         let Place::History(waiting, reached) = &mut self.place else { return Ok(Events::new()) };
         if waiting.is_empty() {

@@ -84,6 +84,19 @@ impl Pki {
         Ok(InProcessIdentity::assertion(UserInfo::new(&name, groups)))
     }
 
+    /// The identity of a part of this process that works under a service account, as controllers do:
+    /// the one a token of the account would give it.
+    pub fn in_process_service_account(&self, namespace: &str, name: &str) -> Result<InProcessIdentity> {
+        let user = format!("system:serviceaccount:{namespace}:{name}");
+        let of_namespace = format!("system:serviceaccounts:{namespace}");
+        let groups = ["system:serviceaccounts", &of_namespace, "system:authenticated"];
+        let user = UserInfo::new(&user, groups);
+        if user.service_account() != Some((namespace, name)) {
+            return Err(Error::issue("service account", "the names are no service account's"));
+        }
+        Ok(InProcessIdentity::assertion(user))
+    }
+
     /// Replaces one stored certificate, with a new key.
     pub fn renew(&self, profile: &str) -> Result<()> {
         let _one_at_a_time = self.writing.lock();

@@ -120,6 +120,12 @@ fn parts_of_the_process_are_who_their_certificate_would_make_them() {
     let scheduler = pki.in_process("kube-scheduler", &Overrides::default()).unwrap();
     assert_eq!(&*scheduler.user().name, "system:kube-scheduler");
     assert!(scheduler.user().in_group("system:authenticated"));
+    let controller = pki.in_process_service_account("kube-system", "deployment-controller").unwrap();
+    assert_eq!(controller.user().service_account(), Some(("kube-system", "deployment-controller")));
+    assert!(controller.user().in_group("system:serviceaccounts:kube-system"));
+    for (namespace, name) in [("", "x"), ("a", ""), ("a:b", "c"), ("a", "b:c")] {
+        assert!(pki.in_process_service_account(namespace, name).is_err());
+    }
 }
 
 #[test]

@@ -46,3 +46,6 @@ pub use validate::{Misfits, misfits};
 pub use writable::{Writable, writable};
 
 pub(crate) use validate::{go_plain, go_type};
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Conversations recorded against upstream: who owns what after every create, update, patch and apply,
 //! what a patch makes of an object, and how a refusal reads (`data/owners.jsonl`, one per line).
+#![expect(clippy::unwrap_used, reason = "a recording that cannot be read fails the test")]
 
 use portcullis_api::{ApiError, GroupVersion, Gvk, Object, Value};
 use portcullis_schema::managed::{OneVersion, Request, Tracker, writable};

@@ -10,13 +10,16 @@ use portcullis_api::field::go_quote;
 
 use super::scalar::Scalar;
 
+/// Key fields with their values, sorted by name.
+pub type Keys<'a> = Arc<[(Cow<'a, str>, Scalar<'a>)]>;
+
 /// One step of a path. Its order is that of `FieldsV1`: names, then keys, values and indexes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Element<'a> {
     /// A field of an object.
     Field(Cow<'a, str>),
     /// The entry of an associative list that has these keys, sorted by name.
-    Key(Arc<[(Cow<'a, str>, Scalar<'a>)]>),
+    Key(Keys<'a>),
     /// The entry of a set.
     Value(Scalar<'a>),
     /// The entry of a list by its place.
@@ -93,7 +96,7 @@ fn json(text: &str) -> Result<Value, BadElement> {
     serde_json::from_str(text).map_err(|_| BadElement)
 }
 
-fn parse_keys<'a>(text: &str) -> Result<Arc<[(Cow<'a, str>, Scalar<'a>)]>, BadElement> {
+fn parse_keys<'a>(text: &str) -> Result<Keys<'a>, BadElement> {
     let Value::Object(map) = json(text)? else { return Err(BadElement) };
     let mut keys: Vec<(Cow<'a, str>, Scalar<'a>)> =
         map.into_iter().map(|(name, value)| (Cow::Owned(name), Scalar::from_owned(value))).collect();

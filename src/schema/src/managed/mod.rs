@@ -29,7 +29,7 @@ mod writable;
 
 pub use apply::Request;
 pub use compare::{Changes, compare};
-pub use element::{BadElement, Element};
+pub use element::{BadElement, Element, Keys};
 pub use entries::{Entry, ManagedFields, Operation};
 pub use fields_v1::BadFields;
 pub use merge::merge;

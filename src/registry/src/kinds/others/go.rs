@@ -59,6 +59,7 @@ pub(in crate::kinds::others) fn object(value: &Value, shape: Struct) -> String {
 
 /// A struct as an error message shows it; nothing is `null`.
 pub(in crate::kinds::others) fn shown(value: Option<&Value>, shape: Struct) -> Raw {
+    let value = value.filter(|value| !value.is_null());
     Raw(value.map_or_else(|| "null".to_owned(), |value| object(value, shape)))
 }
 

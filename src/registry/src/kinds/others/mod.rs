@@ -29,6 +29,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod webhook;
 
 use super::Row;
 

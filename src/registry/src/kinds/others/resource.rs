@@ -17,7 +17,7 @@ pub(super) const STRATEGIES: &[Row] = &[
     (GROUP, "resourceslices", "", &SLICE),
 ];
 
-static DEVICE_CLASS: Kind = Kind::cluster(meta::dns_subdomain, no_rules).generation(&["spec"]);
+static DEVICE_CLASS: Kind = Kind::cluster(meta::long_name, no_rules).generation(&["spec"]);
 static CLAIM: Kind = Kind::namespaced(meta::dns_subdomain, no_rules).status(empty);
 static CLAIM_STATUS: Status = Status::new(meta_change).keeps(Kept::Meta);
 static CLAIM_TEMPLATE: Kind = Kind::namespaced(meta::dns_subdomain, no_rules);

@@ -19,6 +19,11 @@ pub(super) fn sub<'a>(value: &'a Value, field: &str) -> &'a Value {
     value.get(field).unwrap_or(&NULL)
 }
 
+/// A field that is there: some are written as null when they are not.
+pub(super) fn there<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+    value.get(field).filter(|value| !value.is_null())
+}
+
 /// The path below a dotted base, for places the caller knows by name.
 pub(super) fn path(steps: &[&str]) -> Path {
     steps.iter().fold(Path::root(), |path, step| path.child(step))

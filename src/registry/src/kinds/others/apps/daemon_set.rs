@@ -11,6 +11,7 @@ use crate::kinds::others::go::{self, LABEL_SELECTOR, Shape, Struct, internal};
 use crate::kinds::others::kind::{Kind, Status, meta_change};
 use crate::kinds::others::tree::{
     amount, amount_of, at_most_all, counters, immutable_selector, is_empty_selector, never_less, part, sub,
+    there,
 };
 
 /// Daemon sets themselves.
@@ -84,7 +85,7 @@ fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
 
 fn spec(spec: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     let at = At::root("spec");
-    let selector = spec.get("selector");
+    let selector = there(spec, "selector");
     let here = at.child("template");
     meta::label_selector(selector, at.child("selector"), errors);
     template::selected(spec, here, errors);

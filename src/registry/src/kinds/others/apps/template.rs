@@ -8,7 +8,7 @@ use crate::kinds::check::{At, text};
 use crate::kinds::core::pod::{self, Options};
 use crate::kinds::meta;
 use crate::kinds::others::go::{self, LABEL_SELECTOR};
-use crate::kinds::others::tree::{is_empty_selector, selects, sub};
+use crate::kinds::others::tree::{is_empty_selector, selects, sub, there};
 
 /// Who owns a template, in the words of the messages.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ pub(in crate::kinds::others) struct Owner {
 
 /// The rules for a selector that must be there and say something.
 pub(super) fn selector(spec: &Value, owner: Owner, at: At<'_>, errors: &mut ErrorList) {
-    let Some(selector) = spec.get("selector") else {
+    let Some(selector) = there(spec, "selector") else {
         at.required(errors, "");
         return;
     };

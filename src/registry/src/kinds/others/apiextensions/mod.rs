@@ -1,9 +1,17 @@
 //! Custom resource definitions.
+//!
+//! Upstream holds what all versions have in common once, above the versions, and tells mistakes there:
+//! a definition whose versions share one schema has its mistakes at `spec.validation`.
+
+mod columns;
+mod definition;
+mod schema;
+mod structural;
 
 use portcullis_api::{Object, Value};
 use serde_json::json;
 
-use super::kind::{Kind, Status, meta_change, no_rules};
+use super::kind::{Kind, Status};
 use super::tree::part;
 use crate::kinds::Row;
 use crate::kinds::check::{flag, items, text};
@@ -17,13 +25,15 @@ pub(super) const STRATEGIES: &[Row] = &[
     (GROUP, "customresourcedefinitions", "status", &STATUS),
 ];
 
-static KIND: Kind = Kind::cluster(meta::dns_subdomain, no_rules)
+static KIND: Kind = Kind::cluster(meta::dns_subdomain, definition::create)
+    .change(definition::update)
     .status(|| json!({ "acceptedNames": { "kind": "", "plural": "" }, "conditions": null, "storedVersions": null }))
     .generation(&["spec"])
     .on_create(remember_stored_version)
     .on_update(|new, _| remember_stored_version(new))
     .needs_version();
-static STATUS: Status = Status::new(meta_change).needs_version();
+
+static STATUS: Status = Status::new(definition::status).needs_version();
 
 /// The version objects are stored in joins those that ever were.
 fn remember_stored_version(definition: &mut Object) {

@@ -2,14 +2,23 @@
 //!
 //! The engine (`fuzz_targets/`) and the smoke test (`tests/smoke.rs`) call the same functions.
 
+mod certificate;
 mod decode;
+mod jwt;
 mod patch;
 
+pub use certificate::certificate;
 pub use decode::decode;
+pub use jwt::jwt;
 pub use patch::patch;
 
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test.
-pub const TARGETS: &[Target] = &[("decode", decode), ("patch", patch)];
+pub const TARGETS: &[Target] = &[
+    ("certificate", certificate),
+    ("decode", decode),
+    ("jwt", jwt),
+    ("patch", patch),
+];

@@ -16,7 +16,19 @@ use tower::{Layer, Service};
 
 use crate::slot::{AuditSlot, HasSlot};
 
-/// Proof that the request's arrival is on record, as far as the policy asks for it.
+/// Proof that the request's arrival is on record, as far as the policy asks for it. Only [`Audit`]
+/// makes one:
+///
+/// ```compile_fail
+/// fn forge<R>(request: R) -> portcullis_audit::Audited<R> {
+///     portcullis_audit::Audited { request }
+/// }
+/// ```
+/// ```compile_fail
+/// fn copy(one: &portcullis_audit::Audited<String>) -> portcullis_audit::Audited<String> {
+///     one.clone()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Audited<R> {
     request: R,

@@ -26,3 +26,6 @@ pub use log::{AuditLog, LogConfig};
 pub use policy::Policy;
 pub use sink::{Discard, Lost, Memory, Sink};
 pub use slot::{AuditSlot, HasSlot};
+
+#[cfg(test)]
+mod tests;

@@ -143,7 +143,8 @@ fn form(clause: &str) -> Option<Form> {
 }
 
 fn not_acceptable() -> ApiError {
-    let words = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    let words = "406: Not Acceptable\n\nAvailable representations: \
+        application/json, application/yaml, application/vnd.kubernetes.protobuf";
     ApiError::new(Reason::NotAcceptable, words).with_causes(Vec::new())
 }
 

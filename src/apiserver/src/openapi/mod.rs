@@ -5,8 +5,10 @@
 
 mod documents;
 mod operations;
+mod parameters;
 mod proto;
 mod schemas;
+mod shapes;
 mod words;
 
 use std::collections::HashMap;

@@ -1,12 +1,14 @@
 //! Paths: what may be done with each resource, in the dialect of either OpenAPI version.
 
-use portcullis_api::{Gvk, Map, Value};
+use portcullis_api::{GroupVersion, Gvk, Map, Value};
 use portcullis_schema::{Row, Subresource, kind};
 use serde_json::json;
 
+use super::parameters::{path_parameter, query_parameter};
 use super::schemas::{Dialect, PATCH, Schemas, gvk_value};
+use super::shapes::{Answer, Body, COLLECTION, CONNECT, LIST, OBJECT, SUBRESOURCE, Shape};
 
-/// What bodies may be sent as.
+/// What patches may be sent as.
 const PATCHES: [&str; 5] = [
     "application/apply-patch+cbor",
     "application/apply-patch+yaml",
@@ -24,30 +26,29 @@ pub(super) fn add_paths(
     schemas: &mut Schemas<'_>,
     paths: &mut Map<String, Value>,
 ) {
-    let root = match &*row.gvr.gv.group {
+    let mut writer = Writer { row, dialect, schemas };
+    let everywhere = format!("{}/{}", root(row), row.gvr.resource);
+    let home = match row.is_namespaced() {
+        true => format!("{}/namespaces/{{namespace}}/{}", root(row), row.gvr.resource),
+        false => everywhere.clone(),
+    };
+    let object = format!("{home}/{{name}}");
+    let mut items = vec![(home, writer.collection()), (object.clone(), writer.object())];
+    if row.is_namespaced() && row.allows("list") {
+        items.push((everywhere, writer.everywhere()));
+    }
+    items.extend(
+        row.subresources.iter().map(|sub| (format!("{object}/{}", sub.name), writer.subresource(sub))),
+    );
+    // An item that holds nothing but its parameters is no path.
+    paths
+        .extend(items.into_iter().filter(|(_, item)| item.len() > 1).map(|(path, item)| (path, item.into())));
+}
+
+fn root(row: &Row) -> String {
+    match &*row.gvr.gv.group {
         "" => format!("/api/{}", row.gvr.gv.version),
         group => format!("/apis/{group}/{}", row.gvr.gv.version),
-    };
-    let plural = &row.gvr.resource;
-    let mut writer = Writer { row, dialect, schemas };
-    let home = if row.is_namespaced() {
-        format!("{root}/namespaces/{{namespace}}/{plural}")
-    } else {
-        format!("{root}/{plural}")
-    };
-    let mut add = |path: String, item: Map<String, Value>| {
-        if item.len() > 1 {
-            paths.insert(path, item.into());
-        }
-    };
-    add(home.clone(), writer.collection(row.is_namespaced()));
-    if row.is_namespaced() && row.allows("list") {
-        add(format!("{root}/{plural}"), writer.everywhere());
-    }
-    let object = format!("{home}/{{name}}");
-    add(object.clone(), writer.object());
-    for sub in &row.subresources {
-        add(format!("{object}/{}", sub.name), writer.subresource(sub));
     }
 }
 
@@ -57,349 +58,122 @@ struct Writer<'r, 's, 'w> {
     schemas: &'s mut Schemas<'w>,
 }
 
-/// One operation before it is written.
-struct Operation<'o> {
-    method: &'static str,
-    action: &'static str,
-    gvk: &'o Gvk,
-    /// The kind of the body, if it has one.
-    body: Option<Body<'o>>,
-    /// The kind of the answer; text where there is none.
-    answer: Option<&'o Gvk>,
-    parameters: &'static [&'static str],
-    id: String,
-    created: bool,
-}
-
-enum Body<'o> {
-    Object(&'o Gvk),
-    Patch,
-    DeleteOptions,
-}
-
-const WRITE: &[&str] = &["dryRun", "fieldManager", "fieldValidation"];
-const PATCH_WRITE: &[&str] = &["dryRun", "fieldManager", "fieldValidation", "force"];
-const LIST: &[&str] = &[
-    "allowWatchBookmarks",
-    "continue",
-    "fieldSelector",
-    "labelSelector",
-    "limit",
-    "resourceVersion",
-    "resourceVersionMatch",
-    "sendInitialEvents",
-    "timeoutSeconds",
-    "watch",
-];
-const DELETE: &[&str] = &[
-    "dryRun",
-    "gracePeriodSeconds",
-    "ignoreStoreReadErrorWithClusterBreakingPotential",
-    "orphanDependents",
-    "propagationPolicy",
-];
-
 impl Writer<'_, '_, '_> {
-    fn collection(&mut self, namespaced: bool) -> Map<String, Value> {
+    fn collection(&mut self) -> Map<String, Value> {
         let row = self.row;
-        let list = Gvk::new(row.gvk.gv.clone(), row.list_kind.as_str());
-        let mut item = self.item(namespaced, false);
-        if row.allows("list") {
-            let id = self.id("list", &[]);
-            self.add(
-                &mut item,
-                Operation {
-                    method: "get",
-                    action: "list",
-                    gvk: &row.gvk,
-                    body: None,
-                    answer: Some(&list),
-                    parameters: LIST,
-                    id,
-                    created: false,
-                },
-            );
-        }
-        if row.allows("create") {
-            let id = self.id("create", &[]);
-            self.add(
-                &mut item,
-                Operation {
-                    method: "post",
-                    action: "post",
-                    gvk: &row.gvk,
-                    body: Some(Body::Object(&row.gvk)),
-                    answer: Some(&row.gvk),
-                    parameters: WRITE,
-                    id,
-                    created: true,
-                },
-            );
-        }
-        if row.allows("deletecollection") {
-            let id = self.id("deleteCollection", &[]);
-            let status = status();
-            self.add(
-                &mut item,
-                Operation {
-                    method: "delete",
-                    action: "deletecollection",
-                    gvk: &row.gvk,
-                    body: Some(Body::DeleteOptions),
-                    answer: Some(&status),
-                    parameters: DELETE,
-                    id,
-                    created: false,
-                },
-            );
+        let mut item = self.item(row.is_namespaced(), false);
+        for shape in COLLECTION.iter().filter(|shape| row.allows(shape.verb)) {
+            let id = self.id(shape.word, row.is_namespaced(), "");
+            self.add(&mut item, shape, &row.gvk, id);
         }
         item
     }
 
     fn everywhere(&mut self) -> Map<String, Value> {
-        let row = self.row;
-        let list = Gvk::new(row.gvk.gv.clone(), row.list_kind.as_str());
         let mut item = self.item(false, false);
-        let id = format!("{}ForAllNamespaces", self.id_of("list", false, &[]));
-        self.add(
-            &mut item,
-            Operation {
-                method: "get",
-                action: "list",
-                gvk: &row.gvk,
-                body: None,
-                answer: Some(&list),
-                parameters: LIST,
-                id,
-                created: false,
-            },
-        );
+        let id = format!("{}ForAllNamespaces", self.id(LIST.word, false, ""));
+        self.add(&mut item, &LIST, &self.row.gvk, id);
         item
     }
 
     fn object(&mut self) -> Map<String, Value> {
         let row = self.row;
         let mut item = self.item(row.is_namespaced(), true);
-        let verbs: Vec<&str> =
-            ["get", "update", "patch", "delete"].into_iter().filter(|verb| row.allows(verb)).collect();
-        self.verbs(&mut item, &verbs, &row.gvk, "");
+        for shape in OBJECT.iter().filter(|shape| row.allows(shape.verb)) {
+            let id = self.id(shape.word, row.is_namespaced(), "");
+            self.add(&mut item, shape, &row.gvk, id);
+        }
         item
     }
 
     fn subresource(&mut self, sub: &Subresource) -> Map<String, Value> {
-        let mut item = self.item(self.row.is_namespaced(), true);
-        // Options are a query, not a body: these subresources are streams.
-        if sub.gvk.kind.ends_with("Options") {
-            for method in ["get", "post"] {
-                let id = self.id("connect", &[method, sub.name]);
-                self.add(
-                    &mut item,
-                    Operation {
-                        method,
-                        action: "connect",
-                        gvk: &sub.gvk,
-                        body: None,
-                        answer: None,
-                        parameters: &[],
-                        id,
-                        created: false,
-                    },
-                );
-            }
-            return item;
+        let namespaced = self.row.is_namespaced();
+        let mut item = self.item(namespaced, true);
+        let is_stream = sub.gvk.kind.ends_with("Options");
+        let shapes: &[Shape] = if is_stream { &CONNECT } else { &SUBRESOURCE };
+        for shape in shapes.iter().filter(|shape| is_stream || sub.verbs.contains(&shape.verb)) {
+            let id = self.id(shape.word, namespaced, sub.name);
+            self.add(&mut item, shape, &sub.gvk, id);
         }
-        self.verbs(&mut item, &sub.verbs, &sub.gvk, sub.name);
         item
-    }
-
-    fn verbs(&mut self, item: &mut Map<String, Value>, verbs: &[&str], gvk: &Gvk, sub: &str) {
-        let status = status();
-        for verb in verbs {
-            let id = |writer: &Self, verb: &str| writer.id(verb, &[sub]);
-            let operation = match *verb {
-                "get" => Operation {
-                    method: "get",
-                    action: "get",
-                    gvk,
-                    body: None,
-                    answer: Some(gvk),
-                    parameters: &[],
-                    id: id(self, "read"),
-                    created: false,
-                },
-                "update" => Operation {
-                    method: "put",
-                    action: "put",
-                    gvk,
-                    body: Some(Body::Object(gvk)),
-                    answer: Some(gvk),
-                    parameters: WRITE,
-                    id: id(self, "replace"),
-                    created: true,
-                },
-                "patch" => Operation {
-                    method: "patch",
-                    action: "patch",
-                    gvk,
-                    body: Some(Body::Patch),
-                    answer: Some(gvk),
-                    parameters: PATCH_WRITE,
-                    id: id(self, "patch"),
-                    created: true,
-                },
-                "create" => Operation {
-                    method: "post",
-                    action: "post",
-                    gvk,
-                    body: Some(Body::Object(gvk)),
-                    answer: Some(gvk),
-                    parameters: WRITE,
-                    id: id(self, "create"),
-                    created: true,
-                },
-                "delete" => Operation {
-                    method: "delete",
-                    action: "delete",
-                    gvk,
-                    body: Some(Body::DeleteOptions),
-                    answer: Some(&status),
-                    parameters: DELETE,
-                    id: id(self, "delete"),
-                    created: false,
-                },
-                _ => continue,
-            };
-            self.add(item, operation);
-        }
     }
 
     /// A path's item with the parameters its path has.
     fn item(&self, namespaced: bool, named: bool) -> Map<String, Value> {
+        let name = format!("name of the {}", self.row.gvk.kind);
+        let place = "object name and auth scope, such as for teams and projects";
         let mut parameters = Vec::new();
-        if named {
-            parameters.push(self.path_parameter("name", &format!("name of the {}", self.row.gvk.kind)));
-        }
-        if namespaced {
-            parameters.push(
-                self.path_parameter(
-                    "namespace",
-                    "object name and auth scope, such as for teams and projects",
-                ),
-            );
-        }
-        parameters.push(self.query_parameter("pretty"));
+        parameters.extend(named.then(|| path_parameter("name", &name, self.dialect)));
+        parameters.extend(namespaced.then(|| path_parameter("namespace", place, self.dialect)));
+        parameters.push(query_parameter("pretty", self.dialect));
         Map::from_iter([("parameters".to_owned(), Value::from(parameters))])
     }
 
-    fn path_parameter(&self, name: &str, words: &str) -> Value {
-        self.parameter(
-            json!({ "name": name, "in": "path", "description": words, "required": true }),
-            "string",
-        )
-    }
-
-    fn query_parameter(&self, name: &str) -> Value {
-        let ty = match name {
-            "allowWatchBookmarks"
-            | "force"
-            | "sendInitialEvents"
-            | "watch"
-            | "orphanDependents"
-            | "ignoreStoreReadErrorWithClusterBreakingPotential" => "boolean",
-            "limit" | "timeoutSeconds" | "gracePeriodSeconds" => "integer",
-            _ => "string",
-        };
-        self.parameter(json!({ "name": name, "in": "query" }), ty)
-    }
-
-    fn parameter(&self, mut parameter: Value, ty: &str) -> Value {
-        if let Some(map) = parameter.as_object_mut() {
-            let typed =
-                Map::from_iter([("type".to_owned(), ty.into()), ("uniqueItems".to_owned(), true.into())]);
-            match self.dialect {
-                Dialect::V2 => map.extend(typed),
-                Dialect::V3 => {
-                    map.insert("schema".into(), typed.into());
-                }
-            }
-        }
-        parameter
-    }
-
     /// `listCoreV1NamespacedPod`, as generators of clients expect it.
-    fn id(&self, verb: &str, tail: &[&str]) -> String {
-        self.id_of(verb, self.row.is_namespaced(), tail)
-    }
-
-    fn id_of(&self, verb: &str, namespaced: bool, tail: &[&str]) -> String {
-        let group = match self.row.gvr.gv.group.split('.').next().unwrap_or_default() {
-            "" => "core",
-            first => first,
-        };
+    fn id(&self, word: &str, namespaced: bool, tail: &str) -> String {
+        let gv = &self.row.gvr.gv;
         let scope = if namespaced { "Namespaced" } else { "" };
-        let mut id =
-            format!("{verb}{}{}{scope}{}", title(group), title(&self.row.gvr.gv.version), self.row.gvk.kind);
-        tail.iter().for_each(|part| id.push_str(&title(part)));
-        id
+        let (group, version) = (title(short_group(gv)), title(&gv.version));
+        format!("{word}{group}{version}{scope}{}{}", self.row.gvk.kind, title(tail))
     }
 
-    fn add(&mut self, item: &mut Map<String, Value>, operation: Operation<'_>) {
+    fn add(&mut self, item: &mut Map<String, Value>, shape: &Shape, gvk: &Gvk, id: String) {
+        let gv = &self.row.gvr.gv;
         let mut map = Map::new();
-        let group = match &*self.row.gvr.gv.group {
-            "" => "core",
-            group => group.split('.').next().unwrap_or_default(),
-        };
-        let words = format!("{} {}", operation.action, self.row.gvk.kind);
-        map.insert("description".into(), words.into());
-        map.insert("tags".into(), json!([format!("{group}_{}", self.row.gvr.gv.version)]));
-        map.insert("operationId".into(), operation.id.into());
-        map.insert("x-kubernetes-action".into(), operation.action.into());
-        map.insert("x-kubernetes-group-version-kind".into(), gvk_value(operation.gvk));
+        map.insert("description".into(), format!("{} {}", shape.action, self.row.gvk.kind).into());
+        map.insert("tags".into(), json!([format!("{}_{}", short_group(gv), gv.version)]));
+        map.insert("operationId".into(), id.into());
+        map.insert("x-kubernetes-action".into(), shape.action.into());
+        map.insert("x-kubernetes-group-version-kind".into(), gvk_value(gvk));
         let mut parameters: Vec<Value> =
-            operation.parameters.iter().map(|name| self.query_parameter(name)).collect();
-        if let Some(body) = &operation.body {
-            let (schema, media): (Value, &[&str]) = match body {
-                Body::Object(gvk) => (self.refer(gvk), &OBJECTS),
-                Body::Patch => (self.schemas.refer(PATCH), &PATCHES),
-                Body::DeleteOptions => (self.refer(&delete_options()), &OBJECTS),
-            };
-            let required = !matches!(body, Body::DeleteOptions);
-            match self.dialect {
-                Dialect::V2 => {
-                    parameters.push(
-                        json!({ "name": "body", "in": "body", "required": required, "schema": schema }),
-                    );
-                    let consumes = if matches!(body, Body::Patch) { json!(PATCHES) } else { json!(["*/*"]) };
-                    map.insert("consumes".into(), consumes);
-                }
-                Dialect::V3 => {
-                    let media = if matches!(body, Body::Patch) { media } else { &["*/*"] };
-                    map.insert(
-                        "requestBody".into(),
-                        json!({ "content": content(media, &schema), "required": required }),
-                    );
-                }
-            }
-        }
+            shape.parameters.iter().map(|name| query_parameter(name, self.dialect)).collect();
+        self.put_body(shape.body, gvk, &mut map, &mut parameters);
         if !parameters.is_empty() {
             map.insert("parameters".into(), parameters.into());
         }
-        map.insert("responses".into(), self.responses(operation.answer, operation.created));
+        map.insert("responses".into(), self.responses(shape, gvk));
         if self.dialect == Dialect::V2 {
             map.insert("produces".into(), json!(OBJECTS));
             map.insert("schemes".into(), json!(["https"]));
         }
-        item.insert(operation.method.to_owned(), map.into());
+        item.insert(shape.method.to_owned(), map.into());
     }
 
-    fn responses(&mut self, answer: Option<&Gvk>, created: bool) -> Value {
-        let schema = answer.map_or_else(|| json!({ "type": "string" }), |gvk| self.refer(gvk));
+    fn put_body(&mut self, body: Body, gvk: &Gvk, map: &mut Map<String, Value>, parameters: &mut Vec<Value>) {
+        let schema = match body {
+            Body::Nothing => return,
+            Body::Object => self.refer(gvk),
+            Body::Patch => self.schemas.refer(PATCH),
+            Body::DeleteOptions => self.refer(&meta("DeleteOptions")),
+        };
+        let required = body != Body::DeleteOptions;
+        let media: &[&str] = if body == Body::Patch { &PATCHES } else { &["*/*"] };
+        match self.dialect {
+            Dialect::V2 => {
+                parameters
+                    .push(json!({ "name": "body", "in": "body", "required": required, "schema": schema }));
+                map.insert("consumes".into(), json!(media));
+            }
+            Dialect::V3 => {
+                let body = json!({ "content": content(media, &schema), "required": required });
+                map.insert("requestBody".into(), body);
+            }
+        }
+    }
+
+    fn responses(&mut self, shape: &Shape, gvk: &Gvk) -> Value {
+        let schema = match shape.answer {
+            Answer::Object => self.refer(gvk),
+            Answer::List => self.refer(&Gvk::new(gvk.gv.clone(), self.row.list_kind.as_str())),
+            Answer::Status => self.refer(&meta("Status")),
+            Answer::Text => json!({ "type": "string" }),
+        };
         let response = |words: &str| match self.dialect {
             Dialect::V2 => json!({ "description": words, "schema": schema }),
             Dialect::V3 => json!({ "description": words, "content": content(&OBJECTS, &schema) }),
         };
         let mut responses = Map::from_iter([("200".to_owned(), response("OK"))]);
-        if created {
+        if shape.creates {
             responses.insert("201".to_owned(), response("Created"));
         }
         responses.insert("401".to_owned(), json!({ "description": "Unauthorized" }));
@@ -418,16 +192,16 @@ fn content(media: &[&str], schema: &Value) -> Value {
     media.iter().map(|media| ((*media).to_owned(), json!({ "schema": schema }))).collect::<Map<_, _>>().into()
 }
 
-fn status() -> Gvk {
-    meta("Status")
-}
-
-fn delete_options() -> Gvk {
-    meta("DeleteOptions")
+/// The group's first word, which ids and tags use; `core` for the group without a name.
+fn short_group(gv: &GroupVersion) -> &str {
+    match gv.group.split('.').next().unwrap_or_default() {
+        "" => "core",
+        first => first,
+    }
 }
 
 fn meta(kind: &str) -> Gvk {
-    Gvk::new(portcullis_api::GroupVersion::new("", "v1"), kind)
+    Gvk::new(GroupVersion::new("", "v1"), kind)
 }
 
 fn title(word: &str) -> String {

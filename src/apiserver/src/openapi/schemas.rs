@@ -174,10 +174,11 @@ fn is_object(ty: &Type) -> bool {
 
 /// In version 3 nothing may stand beside a reference.
 fn wrap_reference(mut map: Map<String, Value>, dialect: Dialect) -> Map<String, Value> {
-    if dialect == Dialect::V3 && map.len() > 1 {
-        if let Some(reference) = map.remove("$ref") {
-            map.insert("allOf".into(), json!([{ "$ref": reference }]));
-        }
+    if dialect == Dialect::V2 || map.len() == 1 {
+        return map;
+    }
+    if let Some(reference) = map.remove("$ref") {
+        map.insert("allOf".into(), json!([{ "$ref": reference }]));
     }
     map
 }

@@ -1,4 +1,5 @@
 //! The front as a whole: a server in the test's process, asked over real TLS.
+#![cfg(test)]
 
 mod abuse;
 mod gates;

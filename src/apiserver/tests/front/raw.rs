@@ -44,7 +44,7 @@ impl Raw {
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let closed = async {
-            let mut buffer = [0; 16 * 1024];
+            let mut buffer = vec![0; 16 * 1024];
             loop {
                 match self.0.read(&mut buffer).await {
                     Ok(0) | Err(_) => return,

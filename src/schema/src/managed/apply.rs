@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use portcullis_api::{ApiError, Map, Object, Reason, Value};
 
-use super::compare::{Changes, compare};
-use super::conflict::{Conflict, Conflicts};
+use super::compare::{Changes, compare, compare_maps};
+use super::conflict::Conflicts;
 use super::entries::{Entry, ManagedFields, Operation, list_of};
 use super::last_applied;
 use super::merge::merge;
@@ -136,10 +136,10 @@ impl Tracker<'_> {
             let changes = compare(self.shape, before, &merged)
                 .map_err(|why| failed(format!("failed to compare objects: {why}")))?
                 .within(self.writable);
-            if !request.force {
-                self.no_conflicts(&managed, own, &changes)?;
-            }
             let new = merged.as_object().unwrap_or(live.map());
+            if !request.force {
+                self.no_conflicts(&managed, own, &changes, (live.map(), new))?;
+            }
             let managed = self
                 .leave_others(managed, Some(own), &changes, live.map(), new)
                 .map_err(|why| failed(format!("failed to compare objects: {why}")))?;
@@ -161,7 +161,7 @@ impl Tracker<'_> {
     ) -> Option<Value> {
         let own = managed.entries.iter_mut().find(|entry| self.is_own(entry, request.manager));
         if let Some(own) = own {
-            own.set = std::mem::take(&mut own.set).difference(&untracked());
+            own.set = std::mem::take(&mut own.set).difference(untracked());
             if !unchanged {
                 own.time = Cow::Owned(request.now.to_owned());
             }
@@ -221,17 +221,18 @@ impl Tracker<'_> {
             return merged;
         }
         let shape = self.shape;
-        let named = |set: &FieldSet<'_>| with_named_parents(shape, &set.clone().into_owned());
-        let last = named(&last);
+        let last = with_named_parents(shape, &last);
         let pruned = remove(shape, merged.clone(), &last);
         let owned = managed.entries.iter().filter(|entry| entry.api_version == self.api_version);
-        let owned = owned.fold(FieldSet::new(), |all, entry| all.union(entry.set.clone().into_owned()));
-        let all = named(&fieldset_of(shape, &merged));
+        let owned = owned.fold(FieldSet::new(), |all, entry| all.union(entry.set.clone()));
+        let all = with_named_parents(shape, &fieldset_of(shape, &merged));
         // Back comes what anyone owns now,
-        let kept = named(&fieldset_of(shape, &pruned)).union(named(&owned));
+        let kept = with_named_parents(shape, &fieldset_of(shape, &pruned));
+        let kept = kept.union(with_named_parents(shape, &owned));
         let pruned = remove(shape, merged.clone(), &all.clone().difference(&kept));
         // and what the applier never owned.
-        let gone = all.difference(&named(&fieldset_of(shape, &pruned))).intersection(&last);
+        let kept = with_named_parents(shape, &fieldset_of(shape, &pruned));
+        let gone = all.difference(&kept).intersection(&last).into_owned();
         remove(shape, merged, &gone)
     }
 
@@ -240,17 +241,24 @@ impl Tracker<'_> {
         managed: &ManagedFields<'_>,
         own: usize,
         changes: &Changes<'_>,
+        (old, new): (&Map<String, Value>, &Map<String, Value>),
     ) -> Result<(), Failure> {
         let mut conflicts = Conflicts::default();
         for (at, entry) in managed.entries.iter().enumerate() {
-            if at == own || entry.api_version != self.api_version {
+            if at == own {
                 continue;
             }
-            let contested =
-                entry.set.clone().into_owned().intersection(&changes.changed.clone().into_owned());
-            contested.for_each(&mut |path| {
-                conflicts.push(Conflict::new(entry, path.iter().map(|element| (*element).clone()).collect()));
-            });
+            if entry.api_version == self.api_version {
+                conflicts.add(entry, &entry.set.intersection(&changes.changed));
+                continue;
+            }
+            let was = self.versions.convert(old, &entry.api_version);
+            let is = self.versions.convert(new, &entry.api_version);
+            let (Some((shape, was)), Some((_, is))) = (was, is) else { continue };
+            let changes = compare_maps(shape, &was, &is)
+                .map_err(|why| failed(format!("failed to compare objects: {why}")))?
+                .within(self.versions.writable(&entry.api_version));
+            conflicts.add(entry, &entry.set.intersection(&changes.changed));
         }
         if conflicts.is_empty() { Ok(()) } else { Err(Failure::Conflicts(conflicts)) }
     }

@@ -7,17 +7,13 @@ use super::entries::Entry;
 use super::set::{FieldSet, path_text};
 
 /// A field that another manager owns.
-pub(super) struct Conflict {
+struct Conflict {
     identifier: String,
     shown: String,
     path: Vec<Element<'static>>,
 }
 
 impl Conflict {
-    pub(super) fn new(owner: &Entry<'_>, path: Vec<Element<'static>>) -> Self {
-        Self { identifier: owner.identifier(), shown: owner.shown(), path }
-    }
-
     fn text(&self) -> String {
         path_text(&self.path.iter().collect::<Vec<_>>())
     }
@@ -28,8 +24,12 @@ impl Conflict {
 pub(super) struct Conflicts(Vec<Conflict>);
 
 impl Conflicts {
-    pub(super) fn push(&mut self, conflict: Conflict) {
-        self.0.push(conflict);
+    /// Adds a conflict with an owner for every field of a set.
+    pub(super) fn add(&mut self, owner: &Entry<'_>, contested: &FieldSet<'_>) {
+        contested.for_each(&mut |path| {
+            let path = path.iter().map(|element| (*element).clone().into_owned()).collect();
+            self.0.push(Conflict { identifier: owner.identifier(), shown: owner.shown(), path });
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {

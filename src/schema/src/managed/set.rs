@@ -167,7 +167,7 @@ impl<'a> FieldSet<'a> {
 
     /// The paths that are in both sets.
     #[must_use]
-    pub fn intersection(&self, other: &Self) -> Self {
+    pub fn intersection(&self, other: &FieldSet<'_>) -> Self {
         let mut out = Self::new();
         let mut theirs = other.nodes.iter().peekable();
         for node in &self.nodes {
@@ -219,6 +219,25 @@ impl<'a> FieldSet<'a> {
             !node.is_empty()
         });
         self
+    }
+
+    /// The set without a field and all below it.
+    #[must_use]
+    pub fn without_field(mut self, path: &[&str]) -> Self {
+        self.remove_field(path);
+        self
+    }
+
+    fn remove_field(&mut self, path: &[&str]) {
+        let Some((first, rest)) = path.split_first() else { return };
+        let Ok(at) = self.nodes.binary_search_by(|node| node.element.cmp_field(first)) else { return };
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        if !rest.is_empty() {
+            node.children.remove_field(rest);
+        }
+        if rest.is_empty() || node.is_empty() {
+            self.nodes.remove(at);
+        }
     }
 
     /// The members that have no members below them.

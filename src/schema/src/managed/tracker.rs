@@ -10,6 +10,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use portcullis_api::{Map, Object, Value};
 
@@ -41,6 +42,8 @@ const UNTRACKED: &[&[&str]] = &[
     &["metadata", "managedFields"],
     &["metadata", "resourceVersion"],
 ];
+
+static UNTRACKED_SET: LazyLock<FieldSet<'static>> = LazyLock::new(|| FieldSet::of_names(UNTRACKED));
 
 /// Tracks owners for one endpoint: a version of a resource, or a subresource of it.
 pub struct Tracker<'k> {
@@ -150,7 +153,7 @@ impl<'k> Tracker<'k> {
     ) -> Result<ManagedFields<'a>, String> {
         let changes = compare_maps(self.shape, old, new)?.within(self.writable);
         let mut managed = self.leave_others(managed, None, &changes, old, new)?;
-        let taken = changes.changed.difference(&FieldSet::of_names(UNTRACKED));
+        let taken = changes.changed.difference(&UNTRACKED_SET);
         if !taken.is_empty() {
             self.give(&mut managed, manager, taken, now);
         }
@@ -219,8 +222,8 @@ impl<'k> Tracker<'k> {
 }
 
 /// The set of what is never owned.
-pub(super) fn untracked() -> FieldSet<'static> {
-    FieldSet::of_names(UNTRACKED)
+pub(super) fn untracked() -> &'static FieldSet<'static> {
+    &UNTRACKED_SET
 }
 
 /// A manager without a name is unknown.

@@ -60,6 +60,6 @@ impl<'k> Writable<'k> {
     /// The part of a set that can be set.
     #[must_use]
     pub fn of<'a>(&self, set: FieldSet<'a>) -> FieldSet<'a> {
-        set.recursive_difference(&FieldSet::of_names(self.but))
+        self.but.iter().fold(set, |set, path| set.without_field(path))
     }
 }

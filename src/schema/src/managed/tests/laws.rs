@@ -176,7 +176,7 @@ proptest! {
         let managed = ManagedFields::decode(list).unwrap();
         let own = managed.entries.iter().find(|entry| entry.manager == "m");
         let config = Value::from(second);
-        let wanted = fieldset_of(deployment().shape(), &config).difference(&super::super::tracker::untracked());
+        let wanted = fieldset_of(deployment().shape(), &config).difference(super::super::tracker::untracked());
         prop_assert_eq!(own.map(|entry| entry.set.clone()).unwrap_or_default(), wanted);
     }
 

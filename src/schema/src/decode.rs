@@ -115,7 +115,7 @@ impl Kind {
         match result {
             Ok((identity, message)) => {
                 identity.check(self, &text)?;
-                Err(Identity::mishandled(self, message))
+                Err(self.mishandled(message))
             }
             Err(_) => {
                 let mistake = syntax::mistake(body).unwrap_or_default();
@@ -135,7 +135,8 @@ impl Kind {
         Ok(decoded)
     }
 
-    /// Brings a tree into normal form, as if it had been decoded from its own JSON.
+    /// Brings a tree into normal form, as if it had been decoded from its own JSON. After an error the
+    /// tree is empty.
     pub fn normalize(
         &self,
         object: &mut Object,
@@ -157,7 +158,7 @@ impl Kind {
             }
             Err(Stop::Refused(message)) => {
                 identity.check(self, "")?;
-                Err(Identity::mishandled(self, message))
+                Err(self.mishandled(message))
             }
         }
     }
@@ -201,7 +202,7 @@ struct Read {
 impl Read {
     fn judge(self, kind: &Kind, data: &str) -> Result<Decoded, DecodeError> {
         self.identity.check(kind, data)?;
-        let problems = self.problems.map_err(|message| Identity::mishandled(kind, message))?;
+        let problems = self.problems.map_err(|message| kind.mishandled(message))?;
         let mut map = self.members.complete();
         map.insert("apiVersion".to_owned(), kind.api_version().into());
         map.insert("kind".to_owned(), kind.kind().into());

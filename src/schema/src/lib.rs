@@ -10,6 +10,7 @@ pub mod managed;
 mod kind;
 mod number;
 pub mod patch;
+pub mod protobuf;
 mod rows;
 pub mod types;
 pub mod yaml;

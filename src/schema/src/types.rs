@@ -230,6 +230,24 @@ pub struct Proto {
     pub number: u8,
     /// The numbers of the messages around it that JSON inlines, outermost first; 0 for none.
     pub via: [u8; 2],
+    /// Both, without the zeros.
+    path: ([u8; 3], u8),
+}
+
+impl Proto {
+    fn new(number: u8, via: [u8; 2]) -> Self {
+        let path = match via {
+            [0, _] => ([number, 0, 0], 1),
+            [outer, 0] => ([outer, number, 0], 2),
+            [outer, inner] => ([outer, inner, number], 3),
+        };
+        Self { number, via, path }
+    }
+
+    /// The numbers from the struct's own message down to the field.
+    pub fn path(&self) -> &[u8] {
+        self.path.0.get(..usize::from(self.path.1)).unwrap_or_default()
+    }
 }
 
 /// Words of one cell of the table.

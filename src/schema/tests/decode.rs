@@ -1,7 +1,9 @@
 //! Decoding against objects of every kind, and against arbitrary trees.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests, which may fail")]
+
 use portcullis_api::{Map, Value};
-use portcullis_schema::{FieldValidation, Kind, MediaType, decode_body, kind, kind_named, kinds, row, yaml};
+use portcullis_schema::{FieldValidation, Kind, MediaType, decode_body, kind, kind_named, kinds, protobuf, row, yaml};
 use proptest::prelude::*;
 
 const MINIMAL: &str = include_str!("data/minimal.tsv");
@@ -159,7 +161,10 @@ proptest! {
             let mut again = decoded.object.clone();
             let problems = kind.normalize(&mut again, FieldValidation::Strict).unwrap();
             prop_assert!(problems.is_empty());
-            prop_assert_eq!(again, decoded.object);
+            prop_assert_eq!(&again, &decoded.object);
+            let bytes = protobuf::encode(kind, &again);
+            let returned = kind.decode_protobuf(&bytes, FieldValidation::Strict).unwrap();
+            prop_assert_eq!(returned.object, again);
         }
     }
 

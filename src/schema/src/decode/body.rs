@@ -19,6 +19,8 @@ pub enum MediaType {
     Json,
     /// `application/yaml`
     Yaml,
+    /// `application/vnd.kubernetes.protobuf`
+    Protobuf,
 }
 
 /// Any JSON or YAML, and what strict field validation objects to.
@@ -41,6 +43,7 @@ pub fn decode_body(
     let decoded = match media {
         MediaType::Json => kind.decode(body, validation),
         MediaType::Yaml => kind.decode_yaml(body, validation),
+        MediaType::Protobuf => kind.decode_protobuf(body, validation),
     };
     let decoded = decoded.and_then(|decoded| match decoded.problems.as_slice() {
         [_, ..] if validation == FieldValidation::Strict => Err(DecodeError::strict(kind, &decoded.problems)),
@@ -66,18 +69,16 @@ pub fn decode_untyped(body: &[u8], media: MediaType) -> Result<Untyped, DecodeEr
             let yaml = yaml::read(body).map_err(|message| DecodeError::Unrecognized { message })?;
             Ok(Untyped { value: yaml.value, problems: yaml.duplicates.into_iter().collect() })
         }
+        MediaType::Protobuf => {
+            Err(DecodeError::Unrecognized { message: "object has no protobuf form".to_owned() })
+        }
     }
 }
 
 impl DecodeError {
     /// The error for problems under strict field validation.
     pub fn strict(kind: &Kind, problems: &[String]) -> Self {
-        let gvk = kind.gvk();
-        Self::Mishandled {
-            kind: gvk.kind.as_ref().to_owned(),
-            version: gvk.gv.version.as_ref().to_owned(),
-            message: format!("strict decoding error: {}", problems.join(", ")),
-        }
+        kind.mishandled(format!("strict decoding error: {}", problems.join(", ")))
     }
 
     /// The answer to a client that sent `body` where an object of `kind` in `api_version` is wanted.

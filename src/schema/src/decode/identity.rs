@@ -146,16 +146,6 @@ impl Identity {
         }
     }
 
-    /// The error for a body whose kind is known to be the wanted one.
-    pub(super) fn mishandled(wanted: &Kind, message: String) -> DecodeError {
-        let gvk = wanted.gvk();
-        DecodeError::Mishandled {
-            kind: gvk.kind.as_ref().to_owned(),
-            version: gvk.gv.version.as_ref().to_owned(),
-            message,
-        }
-    }
-
     fn kind_or<'s>(&'s self, wanted: &'s Kind) -> &'s str {
         if self.kind.is_empty() { wanted.kind() } else { &self.kind }
     }
@@ -173,6 +163,15 @@ impl Identity {
             });
         };
         if gv.version.is_empty() && gv.group == default.group { Ok(default.clone()) } else { Ok(gv) }
+    }
+}
+
+impl Kind {
+    /// The error for a body that says it is of this kind.
+    pub(crate) fn mishandled(&self, message: String) -> DecodeError {
+        let gvk = self.gvk();
+        let (kind, version) = (gvk.kind.as_ref().to_owned(), gvk.gv.version.as_ref().to_owned());
+        DecodeError::Mishandled { kind, version, message }
     }
 }
 

@@ -103,7 +103,7 @@ fn proto(cell: &str) -> Proto {
         (Some(only), None) => [only, 0],
         (Some(inner), Some(outer)) => [outer, inner],
     };
-    Proto { number, via }
+    Proto::new(number, via)
 }
 
 fn compact_type(text: &str, known: &HashMap<&'static str, StructId>) -> Type {

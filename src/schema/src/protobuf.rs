@@ -1,0 +1,16 @@
+//! Trees of built-in kinds as protobuf and back, the way upstream's types are encoded.
+//!
+//! [`encode`] writes a tree in normal form along the types; `Kind::decode_protobuf` reads a body into a
+//! loose tree, which then goes through the same decoding as JSON. `wire` knows tags and varints. Structs
+//! that JSON inlines are messages of their own here (`Proto::via`).
+
+mod envelope;
+mod read;
+mod special;
+mod wire;
+mod write;
+
+pub use envelope::{MAGIC, encode, encode_list, encode_watch_event};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The envelope of an object: four bytes of magic, then its kind and its message.
+
+use portcullis_api::{Map, Object, Value};
+
+use super::read::{self, Refusal};
+use super::wire::{Field, Reader, Writer};
+use super::write;
+use crate::decode::{DecodeError, Decoded, FieldValidation};
+use crate::kind::Kind;
+use crate::types::{Struct, types};
+
+/// What every body starts with.
+pub const MAGIC: &[u8] = b"k8s\0";
+
+/// An object in its envelope.
+pub fn encode(kind: &Kind, object: &Object) -> Vec<u8> {
+    wrap(kind.api_version(), kind.kind(), |writer| write::members(writer, kind.root_struct(), object.map()))
+}
+
+/// A list of objects of a kind in its envelope; `metadata` is the list's.
+pub fn encode_list<'o>(
+    kind: &Kind,
+    metadata: &Map<String, Value>,
+    items: impl IntoIterator<Item = &'o Object>,
+) -> Vec<u8> {
+    wrap(kind.api_version(), &format!("{}List", kind.kind()), |writer| {
+        writer.message(1, |inner| {
+            if let Some(schema) = struct_of("ListMeta") {
+                write::members(inner, schema, metadata);
+            }
+        });
+        for item in items {
+            writer.message(2, |inner| write::members(inner, kind.root_struct(), item.map()));
+        }
+    })
+}
+
+/// One frame of a watch: its length, its type and an object that is in its envelope.
+pub fn encode_watch_event(event: &str, object: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.bytes(1, event.as_bytes());
+    writer.message(2, |raw| raw.bytes(1, object));
+    let message = writer.into_bytes();
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes()[..], &message].concat()
+}
+
+impl Kind {
+    /// Reads a protobuf body as an object of this kind.
+    pub fn decode_protobuf(&self, body: &[u8], validation: FieldValidation) -> Result<Decoded, DecodeError> {
+        let unrecognized = |message: &str| DecodeError::Unrecognized { message: message.to_owned() };
+        let message = match body.strip_prefix(MAGIC) {
+            _ if body.is_empty() => return Err(unrecognized("empty data")),
+            None => {
+                let words =
+                    "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
+                return Err(unrecognized(words));
+            }
+            Some([]) => return Err(unrecognized("empty body")),
+            Some(message) => message,
+        };
+        let envelope = Envelope::read(message).map_err(|refusal| unrecognized(&refusal.to_string()))?;
+        let tree = envelope.tree(self.root_struct());
+        // The kind is checked even where the message cannot be read: an other kind's message may well not be.
+        let failed = tree.as_ref().err().copied();
+        let named = envelope.named(tree.unwrap_or_default());
+        let decoded = self.decode_tree(Value::Object(named), validation)?;
+        match failed {
+            Some(refusal) => Err(self.mishandled(refusal.to_string())),
+            None => Ok(decoded),
+        }
+    }
+}
+
+fn wrap(api_version: &str, kind: &str, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.message(1, |type_meta| {
+        type_meta.bytes(1, api_version.as_bytes());
+        type_meta.bytes(2, kind.as_bytes());
+    });
+    writer.message(2, fill);
+    writer.bytes(3, b"");
+    writer.bytes(4, b"");
+    [MAGIC, &writer.into_bytes()].concat()
+}
+
+fn struct_of(meta: &str) -> Option<&'static Struct> {
+    let id = types().by_definition(&format!("io.k8s.apimachinery.pkg.apis.meta.v1.{meta}"))?;
+    Some(types().get(id))
+}
+
+/// An envelope that was read.
+#[derive(Default)]
+struct Envelope<'a> {
+    api_version: String,
+    kind: String,
+    raw: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, Refusal> {
+        let mut envelope = Self::default();
+        let mut reader = Reader::new(message);
+        while let Some((number, field)) = reader.next()? {
+            match (number, field) {
+                (1, Field::Bytes(type_meta)) => envelope.type_meta(type_meta)?,
+                (2, Field::Bytes(raw)) => envelope.raw = raw,
+                _ => {}
+            }
+        }
+        Ok(envelope)
+    }
+
+    fn type_meta(&mut self, message: &[u8]) -> Result<(), Refusal> {
+        let mut reader = Reader::new(message);
+        while let Some((number, field)) = reader.next()? {
+            match (number, field) {
+                (1, Field::Bytes(text)) => self.api_version = read::text(text)?,
+                (2, Field::Bytes(text)) => self.kind = read::text(text)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn tree(&self, schema: &Struct) -> Result<Map<String, Value>, Refusal> {
+        read::message(schema, self.raw, 0)
+    }
+
+    fn named(&self, mut tree: Map<String, Value>) -> Map<String, Value> {
+        tree.insert("apiVersion".to_owned(), self.api_version.as_str().into());
+        tree.insert("kind".to_owned(), self.kind.as_str().into());
+        tree
+    }
+}

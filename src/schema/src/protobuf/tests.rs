@@ -1,0 +1,110 @@
+use portcullis_api::{Map, Object, Value};
+use serde_json::json;
+
+use super::*;
+use crate::decode::FieldValidation;
+use crate::kind::{Kind, kind, kind_named};
+use crate::rows::row;
+
+const MINIMAL: &str = include_str!("../../tests/data/minimal.tsv");
+const RECORDED: &str = include_str!("../../tests/data/recorded.jsonl");
+
+fn normal(kind: &Kind, body: &str) -> Object {
+    kind.decode(body.as_bytes(), FieldValidation::Ignore).unwrap().object
+}
+
+#[track_caller]
+fn assert_survives(kind: &Kind, object: &Object) {
+    let bytes = encode(kind, object);
+    let decoded = kind.decode_protobuf(&bytes, FieldValidation::Strict).unwrap();
+    assert_eq!(decoded.problems, Vec::<String>::new());
+    assert_eq!(&decoded.object, object);
+}
+
+#[test]
+fn every_kind_survives_the_way_there_and_back() {
+    for line in MINIMAL.lines() {
+        let cells: Vec<_> = line.split('\t').collect();
+        let kind = kind(&row(cells[0], cells[1], cells[2]).unwrap().gvk).unwrap();
+        assert_survives(kind, &normal(kind, cells[3]));
+    }
+    for line in RECORDED.lines() {
+        let tree: Value = serde_json::from_str(line).unwrap();
+        let api_version = tree["apiVersion"].as_str().unwrap();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let kind = kind_named(group, version, tree["kind"].as_str().unwrap()).unwrap();
+        assert_survives(kind, &normal(kind, line));
+    }
+}
+
+#[test]
+fn rare_types_survive_too() {
+    let crd = kind_named("apiextensions.k8s.io", "v1", "CustomResourceDefinition").unwrap();
+    let props = json!({"type": "object", "default": {"a": [1, null]}, "maximum": 2.5, "enum": [1, "x"],
+        "properties": {"a": {"items": {"type": "string"}}, "b": {"additionalProperties": false}, "c": {"items": [{"type": "a"}]}},
+        "additionalProperties": {"type": "string"}, "dependencies": {"a": ["b"], "c": {"type": "x"}}});
+    let body = json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": props}}]}});
+    assert_survives(crd, &normal(crd, &body.to_string()));
+    let webhook = kind_named("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy").unwrap();
+    let rules = json!([{"apiGroups": ["a"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["x"], "resourceNames": ["n"]}]);
+    let body = json!({"spec": {"matchConstraints": {"resourceRules": rules}}});
+    assert_survives(webhook, &normal(webhook, &body.to_string()));
+    let csr = kind_named("certificates.k8s.io", "v1", "CertificateSigningRequest").unwrap();
+    let body = json!({"spec": {"request": "eA==", "extra": {"k": ["a", "b"]}, "expirationSeconds": -1}});
+    assert_survives(csr, &normal(csr, &body.to_string()));
+}
+
+#[test]
+fn bytes_are_what_upstream_reads() {
+    let config_map = kind_named("", "v1", "ConfigMap").unwrap();
+    let object = normal(config_map, r#"{"metadata":{"name":"a"},"data":{"k":"v"}}"#);
+    // Upstream reads fields in any order; here they come in the order of their names.
+    let data = b"\x12\x06\x0a\x01k\x12\x01v";
+    let metadata = b"\x0a\x03\x0a\x01a";
+    let type_meta = b"\x0a\x0f\x0a\x02v1\x12\x09ConfigMap";
+    let expected = [MAGIC, type_meta, b"\x12\x0d", data, metadata, b"\x1a\x00\x22\x00"].concat();
+    assert_eq!(encode(config_map, &object), expected);
+    let list = encode_list(config_map, &Map::new(), [&object]);
+    assert!(list.windows(13).any(|bytes| bytes == b"ConfigMapList"));
+    let event = encode_watch_event("ADDED", b"x");
+    assert_eq!(event, b"\x00\x00\x00\x0c\x0a\x05ADDED\x12\x03\x0a\x01x");
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    let pod = kind_named("", "v1", "Pod").unwrap();
+    let words = |body: &[u8]| pod.decode_protobuf(body, FieldValidation::Strict).unwrap_err().to_string();
+    assert_eq!(words(b""), "empty data");
+    assert_eq!(words(b"k8s\0"), "empty body");
+    assert!(words(b"{}").contains("expected prefix [107 56 115 0]"));
+    assert_eq!(words(b"k8s\0\x0a\xff"), "unexpected EOF");
+    let config_map = kind_named("", "v1", "ConfigMap").unwrap();
+    assert!(
+        words(&encode(config_map, &Object::default())).starts_with("converting (v1.ConfigMap) to (core.Pod)")
+    );
+    assert_eq!(words(b"k8s\0\x12\x02\x0a\xff"), "unexpected EOF");
+}
+
+#[test]
+fn f003_nesting_is_bounded() {
+    let crd = kind_named("apiextensions.k8s.io", "v1", "CustomResourceDefinition").unwrap();
+    let mut schema = Vec::new();
+    for _ in 0..20_000 {
+        let mut writer = wire::Writer::default();
+        writer.bytes(30, &schema);
+        schema = writer.into_bytes();
+        if schema.len() > 100_000 {
+            break;
+        }
+    }
+    let mut body = schema;
+    for number in [1, 4, 7, 2] {
+        let mut writer = wire::Writer::default();
+        writer.bytes(number, &body);
+        body = writer.into_bytes();
+    }
+    let mut envelope = wire::Writer::default();
+    envelope.bytes(2, &body);
+    let bytes = [MAGIC, &envelope.into_bytes()].concat();
+    let _refused_or_pruned = crd.decode_protobuf(&bytes, FieldValidation::Ignore);
+}

@@ -158,7 +158,7 @@ impl Maker {
 
     pub(super) fn make(&self, key: &Key, revision: Revision, stored: &[u8]) -> Result<Entry, JsonError> {
         let object = Object::parse(stored)?;
-        let Spliced { body, revision: digits, uid } = object.splice(revision)?;
+        let Spliced { body, revision: digits, uid } = object.splice(revision);
         if u32::try_from(body.len()).is_err() {
             return Err(JsonError::TooLarge);
         }

@@ -19,7 +19,7 @@ pub struct RingLimits {
 
 impl Default for RingLimits {
     fn default() -> Self {
-        Self { events: 8192, bytes: 16 << 20 }
+        Self { events: 8192, bytes: 8 << 20 }
     }
 }
 

@@ -30,7 +30,7 @@ impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            page_cache: 16 << 20,
+            page_cache: 4 << 20,
             history_window: Duration::from_secs(5 * 60),
             history_revisions: 1_000_000,
             queue: 1024,

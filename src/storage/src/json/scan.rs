@@ -15,9 +15,19 @@ pub(super) fn skip_blanks(bytes: &[u8], at: usize) -> usize {
     at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count()
 }
 
+const SHORT: usize = 24;
+
 /// The end of the string whose quote is at `at`.
 fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut next = at.checked_add(1)?;
+    // Names and most values are short, and over before a vector search has begun.
+    let short = bytes.get(next..)?.iter().take(SHORT);
+    if let Some(found) = short.copied().position(|byte| byte == b'"' || byte == b'\\') {
+        if bytes.get(next + found) == Some(&b'"') {
+            return Some(next + found + 1);
+        }
+        next += found;
+    }
     loop {
         let rest = bytes.get(next..)?;
         let found = memchr::memchr2(b'"', b'\\', rest)?;

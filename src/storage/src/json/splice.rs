@@ -6,12 +6,16 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::JsonError;
 use super::scan::{Broken, Member, Members};
 use super::view::View;
 use crate::Revision;
 
 const RESOURCE_VERSION: &[u8] = b"\"resourceVersion\":\"";
+
+type Found<'a> = SmallVec<[Member<'a>; 12]>;
 
 /// A stored object taken apart.
 pub(crate) struct Object<'a> {
@@ -20,7 +24,8 @@ pub(crate) struct Object<'a> {
     pub(crate) api_version: View<'a>,
     /// The value of `kind`.
     pub(crate) kind: View<'a>,
-    metadata: &'a [u8],
+    members: Found<'a>,
+    metadata: Found<'a>,
     /// The value of `metadata.labels`.
     pub(crate) labels: Option<View<'a>>,
     /// Whether `metadata.deletionTimestamp` is set.
@@ -41,26 +46,18 @@ pub(crate) struct Spliced {
 impl<'a> Object<'a> {
     /// Finds what matters in a stored object.
     pub(crate) fn parse(stored: &'a [u8]) -> Result<Self, JsonError> {
-        let (mut api_version, mut kind, mut metadata) = (None, None, None);
-        each_member(stored, |member| match member.name {
-            b"apiVersion" => api_version = Some(member.value),
-            b"kind" => kind = Some(member.value),
-            b"metadata" => metadata = Some(member.value),
-            _ => {}
-        })?;
-        let (Some(api_version), Some(kind)) = (api_version, kind) else {
+        let members = members_of(stored)?;
+        let (Some(api_version), Some(kind)) =
+            (value_of(&members, b"apiVersion"), value_of(&members, b"kind"))
+        else {
             return Err(JsonError::NoTypeMeta);
         };
-        let metadata = metadata.ok_or(JsonError::NoMetadata)?;
-        let (mut labels, mut deleting) = (None, false);
-        let found = each_member(metadata, |member| match member.name {
-            b"labels" => labels = Some(View::of_value(member.value)),
-            b"deletionTimestamp" => deleting = member.value != b"null",
-            _ => {}
-        });
-        found.map_err(|_| JsonError::NoMetadata)?;
         let (api_version, kind) = (View::of_value(api_version), View::of_value(kind));
-        Ok(Self { stored, api_version, kind, metadata, labels, deleting })
+        let metadata = value_of(&members, b"metadata").ok_or(JsonError::NoMetadata)?;
+        let metadata = members_of(metadata).map_err(|_| JsonError::NoMetadata)?;
+        let labels = value_of(&metadata, b"labels").map(View::of_value);
+        let deleting = value_of(&metadata, b"deletionTimestamp").is_some_and(|time| time != b"null");
+        Ok(Self { stored, api_version, kind, members, metadata, labels, deleting })
     }
 
     /// The whole object, to look further fields up.
@@ -69,7 +66,7 @@ impl<'a> Object<'a> {
     }
 
     /// Makes the served form as of `revision`.
-    pub(crate) fn splice(&self, revision: Revision) -> Result<Spliced, JsonError> {
+    pub(crate) fn splice(&self, revision: Revision) -> Spliced {
         let mut digits = itoa::Buffer::new();
         let mut out = Builder {
             body: Vec::with_capacity(self.stored.len()),
@@ -78,18 +75,20 @@ impl<'a> Object<'a> {
             uid: 0..0,
         };
         out.body.push(b'{');
-        each_member(self.stored, |member| match member.name {
-            b"apiVersion" | b"kind" => {}
-            b"metadata" => {
-                out.comma();
-                out.body.extend_from_slice(b"\"metadata\":");
-                out.metadata(self.metadata);
+        for member in &self.members {
+            match member.name {
+                b"apiVersion" | b"kind" => {}
+                b"metadata" => {
+                    out.comma();
+                    out.body.extend_from_slice(b"\"metadata\":");
+                    out.metadata(&self.metadata);
+                }
+                _ => out.member(member.whole),
             }
-            _ => out.member(member.whole),
-        })?;
+        }
         out.body.push(b'}');
         out.body.shrink_to_fit();
-        Ok(Spliced { body: out.body, revision: out.revision, uid: out.uid })
+        Spliced { body: out.body, revision: out.revision, uid: out.uid }
     }
 }
 
@@ -101,14 +100,12 @@ struct Builder<'d> {
 }
 
 impl Builder<'_> {
-    fn metadata(&mut self, metadata: &[u8]) {
-        let has_uid = find(metadata, b"uid").is_some();
+    fn metadata(&mut self, members: &[Member<'_>]) {
         self.body.push(b'{');
-        if !has_uid {
+        if members.iter().all(|member| member.name != b"uid") {
             self.resource_version();
         }
-        let mut members = Members::of(metadata);
-        while let Some(Ok(Some(member))) = members.as_mut().map(Members::step) {
+        for member in members {
             match member.name {
                 b"resourceVersion" => {}
                 b"uid" if self.uid.is_empty() => {
@@ -146,23 +143,18 @@ impl Builder<'_> {
     }
 }
 
-fn find<'a>(object: &'a [u8], name: &[u8]) -> Option<Member<'a>> {
-    let mut members = Members::of(object)?;
-    loop {
-        let member = members.step().ok()??;
-        if member.name == name {
-            return Some(member);
-        }
-    }
+fn value_of<'a>(members: &[Member<'a>], name: &[u8]) -> Option<&'a [u8]> {
+    members.iter().find(|member| member.name == name).map(|member| member.value)
 }
 
-/// Calls `see` for each member of the object that `bytes` is.
-fn each_member<'a>(bytes: &'a [u8], mut see: impl FnMut(Member<'a>)) -> Result<(), JsonError> {
+/// The members of the object that all of `bytes` is.
+fn members_of(bytes: &[u8]) -> Result<Found<'_>, JsonError> {
     let mut members = Members::of(bytes).ok_or(JsonError::NotAnObject)?;
+    let mut found = Found::new();
     loop {
         match members.step() {
-            Ok(Some(member)) => see(member),
-            Ok(None) if members.at_end() => return Ok(()),
+            Ok(Some(member)) => found.push(member),
+            Ok(None) if members.at_end() => return Ok(found),
             Ok(None) | Err(Broken) => return Err(JsonError::NotAnObject),
         }
     }

@@ -8,7 +8,7 @@ use crate::Revision;
 
 fn spliced(stored: &str) -> String {
     let object = Object::parse(stored.as_bytes()).unwrap();
-    String::from_utf8(object.splice(Revision(42)).unwrap().body).unwrap()
+    String::from_utf8(object.splice(Revision(42)).body).unwrap()
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn the_revision_follows_the_uid() {
         r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","uid":"u-1","labels":{}},"spec":{}}"#;
     let served = r#"{"metadata":{"name":"a","uid":"u-1","resourceVersion":"42","labels":{}},"spec":{}}"#;
     assert_eq!(spliced(stored), served);
-    let result = Object::parse(stored.as_bytes()).unwrap().splice(Revision(42)).unwrap();
+    let result = Object::parse(stored.as_bytes()).unwrap().splice(Revision(42));
     assert_eq!(&result.body[result.uid], b"u-1");
     assert_eq!(&result.body[result.revision], b"42");
 }
@@ -115,7 +115,7 @@ proptest! {
         let object = Object::parse(&bytes).unwrap();
         prop_assert_eq!(object.api_version.str().unwrap(), "g/v1");
         prop_assert_eq!(object.kind.str().unwrap(), "K");
-        let result = object.splice(Revision(revision)).unwrap();
+        let result = object.splice(Revision(revision));
         let parsed: Value = serde_json::from_slice(&result.body).unwrap();
         prop_assert_eq!(&parsed, &Value::Object(served));
         let digits = revision.to_string();
@@ -158,7 +158,7 @@ proptest! {
 
 fn look(bytes: &[u8]) {
     if let Ok(object) = Object::parse(bytes) {
-        let result = object.splice(Revision(7)).unwrap();
+        let result = object.splice(Revision(7));
         assert_eq!(&result.body[result.revision], b"7");
         let _ = result.body.get(result.uid).expect("the uid is inside the body");
         if serde_json::from_slice::<Value>(bytes).is_ok() {

@@ -6,11 +6,13 @@ mod certificate;
 mod decode;
 mod jwt;
 mod patch;
+mod selector;
 
 pub use certificate::certificate;
 pub use decode::decode;
 pub use jwt::jwt;
 pub use patch::patch;
+pub use selector::selector;
 
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -21,4 +23,5 @@ pub const TARGETS: &[Target] = &[
     ("decode", decode),
     ("jwt", jwt),
     ("patch", patch),
+    ("selector", selector),
 ];

@@ -167,6 +167,7 @@ impl Ready {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
         let metrics = Metrics::install();
+        let (stop, stopped) = watch::channel(false);
         let in_flight = InFlight::default();
         let Self { authorized, sink, rest, discovery, settings } = self;
         let WithAuthorization { authenticated, chain, fairness } = authorized;
@@ -175,6 +176,7 @@ impl Ready {
             deadline: settings.deadline,
             ceilings: settings.ceilings,
             in_flight: in_flight.clone(),
+            stop: stopped.clone(),
             metrics: metrics.clone(),
             sink,
             policy: settings.audit,
@@ -192,7 +194,6 @@ impl Ready {
             oidc: settings.oidc,
         };
         let api = stack(gates, dispatch);
-        let (stop, stopped) = watch::channel(false);
         let listener = Listener {
             socket,
             tls,

@@ -1,4 +1,4 @@
-//! Counts what is in flight, so that a shutdown can wait for it.
+//! Counts what is in flight, so that a shutdown can wait for it, and ends streams when it comes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::Response;
-use portcullis_api::{ApiError, Body};
-use tokio::sync::Notify;
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
+use portcullis_api::{ApiError, Body, BodyError};
+use tokio::sync::{Notify, watch};
 use tower::{Layer, Service};
 
 use crate::arrival::Arrival;
@@ -57,11 +60,12 @@ impl Drop for Ticket {
 #[derive(Clone, Debug)]
 pub(crate) struct DrainLayer {
     in_flight: InFlight,
+    stop: watch::Receiver<bool>,
 }
 
 impl DrainLayer {
-    pub(crate) fn new(in_flight: InFlight) -> Self {
-        Self { in_flight }
+    pub(crate) fn new(in_flight: InFlight, stop: watch::Receiver<bool>) -> Self {
+        Self { in_flight, stop }
     }
 }
 
@@ -69,7 +73,7 @@ impl<S> Layer<S> for DrainLayer {
     type Service = Drain<S>;
 
     fn layer(&self, inner: S) -> Drain<S> {
-        Drain { inner, in_flight: self.in_flight.clone() }
+        Drain { inner, shared: self.clone() }
     }
 }
 
@@ -77,7 +81,7 @@ impl<S> Layer<S> for DrainLayer {
 #[derive(Clone, Debug)]
 pub(crate) struct Drain<S> {
     inner: S,
-    in_flight: InFlight,
+    shared: DrainLayer,
 }
 
 impl<S> Service<Arrival> for Drain<S>
@@ -94,8 +98,50 @@ where
     }
 
     fn call(&mut self, arrival: Arrival) -> Self::Future {
-        let ticket = self.in_flight.enter();
+        let ticket = self.shared.in_flight.enter();
+        let stop = arrival.is_long_running().then(|| self.shared.stop.clone());
         let answer = self.inner.call(arrival);
-        Box::pin(async move { answer.await.map(|response| until_sent(response, ticket)) })
+        Box::pin(async move {
+            let response = until_sent(answer.await?, ticket);
+            Ok(match stop {
+                Some(stop) => response.map(|body| Stoppable::new(body, stop).boxed_unsync()),
+                None => response,
+            })
+        })
+    }
+}
+
+/// A stream that ends, as if it had no more to say, when the server stops: clients then ask another.
+struct Stoppable {
+    body: Body,
+    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Stoppable {
+    fn new(body: Body, mut stop: watch::Receiver<bool>) -> Self {
+        let stopped = Box::pin(async move {
+            stop.wait_for(|stopping| *stopping).await.ok();
+        });
+        Self { body, stopped }
+    }
+}
+
+impl HttpBody for Stoppable {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_pending() && self.stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
     }
 }

@@ -24,6 +24,7 @@ use portcullis_api::Body;
 use portcullis_audit::{AuditLayer, Policy, Sink};
 use portcullis_authn::{AuthenticateLayer, Authenticator};
 use portcullis_authz::{AuthorizeLayer, Chain, Fairness, FairnessLayer, ImpersonateLayer};
+use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
@@ -50,6 +51,8 @@ pub(crate) struct Gates {
     pub(crate) deadline: Duration,
     pub(crate) ceilings: Ceilings,
     pub(crate) in_flight: InFlight,
+    /// Turns true when the server stops.
+    pub(crate) stop: watch::Receiver<bool>,
     pub(crate) metrics: Metrics,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) policy: Policy,
@@ -62,24 +65,14 @@ pub(crate) struct Gates {
 
 /// Puts the gates in order.
 pub(crate) fn stack(gates: Gates, dispatch: Dispatch) -> Api {
-    let Gates {
-        deadline,
-        ceilings,
-        in_flight,
-        metrics,
-        sink,
-        policy,
-        strict_audit,
-        authenticator,
-        chain,
-        fairness,
-    } = gates;
+    let Gates { deadline, ceilings, in_flight, stop, metrics, sink, .. } = gates;
+    let Gates { policy, strict_audit, authenticator, chain, fairness, .. } = gates;
     let audit = if strict_audit { AuditLayer::new().strict() } else { AuditLayer::new() };
     let service = ServiceBuilder::new()
         .layer(CatchPanicLayer) // outermost: even a bug is answered with a Status
         .layer(RespondStatusLayer) // the only place where an ApiError becomes bytes; all above is infallible
         .layer(DeadlineLayer::new(deadline)) // bounds everything below, waiting for a seat included
-        .layer(DrainLayer::new(in_flight)) // below the deadline: what it gives up is no longer in flight
+        .layer(DrainLayer::new(in_flight, stop)) // below the deadline: what it gives up is no longer in flight
         .layer(CompressLayer) // above the ceilings' end: a compressed answer holds its place until it is sent
         .layer(LoadShedLayer::new(ceilings, metrics.clone())) // before any signature is checked
         .layer(AttributesLayer::new(sink, policy, metrics)) // all below speak attributes and have an audit slot

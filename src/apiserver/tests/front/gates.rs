@@ -152,6 +152,17 @@ async fn large_answers_are_compressed_but_secrets_are_not() {
 }
 
 #[tokio::test]
+async fn j041_a_shutdown_ends_streams() {
+    let world = World::new().await;
+    let admin = world.admin();
+    let stream =
+        tokio::spawn(async move { ask(&admin, get("/api/v1/namespaces/a/pods/stream/log?follow=1")).await });
+    tokio::task::yield_now().await;
+    world.server.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(stream.await.unwrap().code(), 200);
+}
+
+#[tokio::test]
 async fn j041_a_shutdown_waits_for_what_is_in_flight() {
     let world = World::new().await;
     let admin = world.admin();

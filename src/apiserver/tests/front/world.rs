@@ -155,12 +155,20 @@ fn stub() -> Rest {
         match &*name {
             "panic" => panic!("a bug"),
             "slow" => tokio::time::sleep(Duration::from_secs(30)).await,
+            "stream" => return Ok(Response::new(pending())),
             "large" => return Ok(Response::new(full(vec![b'x'; 1 << 20]))),
             _ => {}
         }
         let body = collect(body, 3 << 20).await?;
         Ok::<_, ApiError>(Response::new(full(format!("{user} {name} {}", body.len()))))
     }))
+}
+
+/// A body that never says anything.
+fn pending() -> Body {
+    let forever =
+        futures::stream::pending::<Result<http_body::Frame<bytes::Bytes>, portcullis_api::BodyError>>();
+    http_body_util::BodyExt::boxed_unsync(http_body_util::StreamBody::new(forever))
 }
 
 /// An answer with its body read.

@@ -1,17 +1,20 @@
-//! Patches of stored objects: JSON patch, JSON merge patch and strategic merge patch. (Server-side apply
-//! is in [`crate::managed`].)
+//! Patches of stored objects: JSON patch, JSON merge patch and strategic merge patch. A server-side
+//! apply is read here ([`Configuration`]) and done by [`crate::managed`].
 //!
 //! ```text
 //! body -> Patch::parse -> Patch::apply on the tree as clients see it -> Kind::normalize -> defaults
 //! ```
 
 mod body;
+mod configuration;
 mod json;
 mod merge;
 mod strategic;
 
 use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, Object, Value};
+
+pub use self::configuration::Configuration;
 
 use self::body::word;
 use self::json::{JsonPatch, undecodable};

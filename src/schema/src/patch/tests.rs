@@ -4,7 +4,7 @@ use portcullis_api::{ApiError, Object, Value};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Patch, PatchType};
+use super::{Configuration, Patch, PatchType};
 use crate::decode::FieldValidation;
 use crate::kind::{Kind, kind_named};
 
@@ -171,6 +171,20 @@ fn a035_patches_cannot_grow_without_bounds() {
 fn f003_patches_cannot_nest_without_bounds() {
     let deep = format!("{{\"data\":{}1{}}}", "[".repeat(5000), "]".repeat(5000));
     assert_eq!(refused(PatchType::Merge, &deep, FieldValidation::Warn).0, 400);
+}
+
+#[test]
+fn configurations_are_yaml() {
+    let read = Configuration::parse(b"metadata: {name: a}\ndata:\n  k: \"1\"\n").unwrap();
+    assert_eq!(Value::from(read.object.clone()), json!({"metadata": {"name": "a"}, "data": {"k": "1"}}));
+    assert!(read.warnings(FieldValidation::Strict).unwrap().is_empty());
+    let twice = Configuration::parse(b"a: 1\na: 2\n").unwrap();
+    assert!(twice.warnings(FieldValidation::Ignore).unwrap().is_empty());
+    assert_eq!(twice.warnings(FieldValidation::Warn).unwrap().len(), 1);
+    let refused = twice.warnings(FieldValidation::Strict).unwrap_err();
+    assert!(refused.message().starts_with("error strict decoding YAML: "), "{refused:?}");
+    let refused = Configuration::parse(b"- 1").unwrap_err();
+    assert!(refused.message().starts_with("error decoding YAML: error unmarshaling JSON: "), "{refused:?}");
 }
 
 /// The examples of RFC 7386, appendix A, as members of a larger object.

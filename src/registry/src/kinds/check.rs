@@ -219,13 +219,6 @@ pub(crate) fn non_negative(value: i64, at: At<'_>, errors: &mut ErrorList) {
     }
 }
 
-/// A quantity must be above zero.
-pub(crate) fn positive_quantity(value: &str, at: At<'_>, errors: &mut ErrorList) {
-    if quantity(value).signum() <= 0 {
-        at.invalid(errors, value, NOT_POSITIVE);
-    }
-}
-
 /// A quantity must not be negative.
 pub(crate) fn non_negative_quantity(value: &str, at: At<'_>, errors: &mut ErrorList) {
     if quantity(value).signum() < 0 {

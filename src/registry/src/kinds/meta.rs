@@ -4,7 +4,7 @@
 //! before them. A kind's own rules start with [`object_meta`] (with its rule for names) or
 //! [`object_meta_update`], so that some mistakes are told twice, as upstream does.
 
-use portcullis_api::field::{ErrorList, Raw, go_quote};
+use portcullis_api::field::{ErrorList, go_quote};
 use portcullis_api::{Object, Value, names};
 
 use super::check::{At, IMMUTABLE, flag, immutable, int, items, non_negative, text, texts};
@@ -25,11 +25,6 @@ pub(crate) fn dns_subdomain(name: &str, prefix: bool) -> Vec<String> {
 /// Names that are DNS labels.
 pub(crate) fn dns_label(name: &str, prefix: bool) -> Vec<String> {
     names::dns1123_label(&masked(name, prefix))
-}
-
-/// Names that are DNS-1035 labels.
-pub(crate) fn dns1035_label(name: &str, prefix: bool) -> Vec<String> {
-    names::dns1035_label(&masked(name, prefix))
 }
 
 /// Names of kinds that upstream checks declaratively: a DNS subdomain, its length told in bytes.
@@ -314,11 +309,6 @@ fn no_new_finalizers(new: &Object, old: &Object, at: At<'_>, errors: &mut ErrorL
         );
         at.forbidden(errors, message);
     }
-}
-
-/// A text shown as it is.
-pub(crate) fn raw(text: impl Into<String>) -> Raw {
-    Raw(text.into())
 }
 
 #[cfg(test)]

@@ -108,3 +108,6 @@ pub(super) fn basic_amount(amount: &str, at: At<'_>, errors: &mut ErrorList) {
         at.invalid(errors, value, "must be a valid resource quantity");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,15 +75,11 @@ fn by_type(secret: &Object, at: At<'_>, errors: &mut ErrorList) {
         "kubernetes.io/service-account-token" => service_account(secret, errors),
         "kubernetes.io/dockercfg" => docker(secret, ".dockercfg", at, errors),
         "kubernetes.io/dockerconfigjson" => docker(secret, ".dockerconfigjson", at, errors),
-        "kubernetes.io/basic-auth" => {
-            if !has("username") && !has("password") {
-                require(&["username", "password"], errors);
-            }
+        "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+            require(&["username", "password"], errors);
         }
-        "kubernetes.io/ssh-auth" => {
-            if contents(secret, "ssh-privatekey").is_none_or(|key| key.is_empty()) {
-                at.key("ssh-privatekey").required(errors, "");
-            }
+        "kubernetes.io/ssh-auth" if contents(secret, "ssh-privatekey").is_none_or(|key| key.is_empty()) => {
+            at.key("ssh-privatekey").required(errors, "");
         }
         TLS => require(&["tls.crt", "tls.key"], errors),
         _ => {}

@@ -10,7 +10,7 @@ mod volume;
 
 use super::Row;
 
-pub(crate) use pod::{pod_spec, pod_template};
+pub(crate) use pod::pod_template;
 pub(crate) use quantities::resource_list;
 pub(crate) use volume::{claim_spec, persistent_volume_source};
 

@@ -50,7 +50,7 @@ pub(crate) fn pod_template(template: &mut Map<String, Value>) {
 }
 
 /// The defaults of any pod spec.
-pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
+pub(super) fn pod_spec(spec: &mut Map<String, Value>) {
     set_empty(spec, "dnsPolicy", "ClusterFirst");
     set_empty(spec, "restartPolicy", "Always");
     set_missing(spec, "securityContext", Map::new());

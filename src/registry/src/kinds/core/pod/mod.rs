@@ -28,11 +28,11 @@ mod volume;
 mod warnings;
 mod windows;
 
-pub(crate) use binding::{BindingStrategy, bind};
+pub(crate) use binding::BindingStrategy;
 pub(crate) use generation::drop_unserved_spec;
 pub(crate) use options::Options;
 pub(crate) use resources::{bounded_name, is_native, resource_name, resource_value};
-pub(crate) use scheduling::{node_selector, node_selector_term, tolerations};
-pub(crate) use spec::{template, validate_pod_template_spec};
+pub(crate) use scheduling::{node_selector, tolerations};
+pub(crate) use spec::template;
 pub(crate) use strategy::{EPHEMERAL, POD, RESIZE, STATUS};
 pub(crate) use warnings::template_warnings;

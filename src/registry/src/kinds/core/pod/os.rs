@@ -76,15 +76,13 @@ const LINUX_SIGNALS: [&str; 65] = [
 ];
 /// Fields of the pod's and of its containers' security contexts that Windows does not know, in the order
 /// they are told.
-const POD_CONTEXT: [&str; 12] = [
+const POD_CONTEXT: [&str; 10] = [
     "appArmorProfile",
     "seLinuxOptions",
-    "",
     "seccompProfile",
     "fsGroup",
     "fsGroupChangePolicy",
     "sysctls",
-    "",
     "runAsUser",
     "runAsGroup",
     "supplementalGroups",
@@ -142,24 +140,17 @@ fn windows(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
     let empty = Value::Null;
     let context = spec.get("securityContext").unwrap_or(&empty);
     let context_at = at.child("securityContext");
-    for (i, field) in POD_CONTEXT.into_iter().enumerate() {
-        match (i, field) {
-            (2, "") => {
-                if spec.get("hostUsers").is_some() {
-                    at.child("hostUsers").forbidden(errors, words);
-                }
-                for shared in ["hostPID", "hostIPC"].into_iter().filter(|shared| flag(spec, shared)) {
-                    at.child(shared).forbidden(errors, words);
-                }
-            }
-            (_, "") => {
-                if spec.get("shareProcessNamespace").is_some() {
-                    at.child("shareProcessNamespace").forbidden(errors, words);
-                }
-            }
-            (_, "sysctls") if items(context, "sysctls").is_empty() => {}
-            _ if context.get(field).is_some() => context_at.child(field).forbidden(errors, words),
-            _ => {}
+    for field in POD_CONTEXT {
+        let is_set = match field {
+            "sysctls" => !items(context, field).is_empty(),
+            field => context.get(field).is_some(),
+        };
+        if is_set {
+            context_at.child(field).forbidden(errors, words);
+        }
+        // The internal form has some of the pod's own fields among those of its security context.
+        for shared in shared_after(field).iter().filter(|shared| says(spec, shared)) {
+            at.child(shared).forbidden(errors, words);
         }
     }
     if context.get("seLinuxChangePolicy").is_some() {
@@ -172,4 +163,22 @@ fn windows(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
             context_at.child(field).forbidden(errors, words);
         }
     });
+}
+
+/// The fields of the pod's spec that are told after a field of its security context.
+fn shared_after(field: &str) -> &'static [&'static str] {
+    match field {
+        "seLinuxOptions" => &["hostUsers", "hostPID", "hostIPC"],
+        "sysctls" => &["shareProcessNamespace"],
+        _ => &[],
+    }
+}
+
+/// Whether a field of the pod's spec says anything a Windows pod cannot mean.
+fn says(spec: &Value, field: &str) -> bool {
+    if field.starts_with("host") && field != "hostUsers" {
+        flag(spec, field)
+    } else {
+        spec.get(field).is_some()
+    }
 }

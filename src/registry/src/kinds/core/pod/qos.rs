@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_api::Value;
 use portcullis_api::quantity::Quantity;
-use portcullis_api::{Map, Value};
 
 use super::super::super::check::{items, quantity};
 

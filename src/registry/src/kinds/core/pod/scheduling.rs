@@ -69,7 +69,7 @@ pub(crate) fn node_selector(selector: &Value, any_value: bool, at: At<'_>, error
 }
 
 /// One term of a selector of nodes.
-pub(crate) fn node_selector_term(term: &Value, any_value: bool, at: At<'_>, errors: &mut ErrorList) {
+pub(super) fn node_selector_term(term: &Value, any_value: bool, at: At<'_>, errors: &mut ErrorList) {
     let list = at.child("matchExpressions");
     for (i, requirement) in items(term, "matchExpressions").iter().enumerate() {
         label_requirement(requirement, any_value, list.index(i), errors);

@@ -1,20 +1,13 @@
 //! A pod spec from top to bottom, and the template around one.
 
-use portcullis_api::field::{ErrorList, Path};
+use portcullis_api::field::ErrorList;
 use portcullis_api::{Value, names};
 
-use super::super::super::check::{
-    At, flag, int, items, one_of, one_of_required, opt_int, optional_name, text,
-};
+use super::super::super::check::{At, flag, items, one_of, one_of_required, opt_int, optional_name, text};
 use super::super::super::meta;
 use super::lists::Context;
 use super::options::Options;
 use super::{annotations, host, lists, os, resources, scheduling, security, spread, volume, windows};
-
-/// The rules for a pod template of a workload.
-pub(crate) fn validate_pod_template_spec(template: &Value, path: &Path, errors: &mut ErrorList) {
-    self::template(template, At::path(path), Options::template(), errors);
-}
 
 /// The rules for a pod template, read with options.
 pub(crate) fn template(template: &Value, at: At<'_>, options: Options, errors: &mut ErrorList) {
@@ -170,11 +163,6 @@ fn tokens_need_account(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
 /// The flag that puts a pod on the host's network.
 pub(super) fn on_host_network(spec: &Value) -> bool {
     flag(spec, "hostNetwork")
-}
-
-/// Whether a number field holds something.
-pub(super) fn is_set(value: &Value, field: &str) -> bool {
-    int(value, field) != 0
 }
 
 /// A text that must be one of a few when it is there at all.

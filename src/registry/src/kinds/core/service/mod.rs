@@ -1,6 +1,6 @@
 //! Services. Addresses and ports are assigned before the rules run; the rules check the result.
 
-mod addresses;
+pub(crate) mod addresses;
 mod ports;
 mod traffic;
 mod types;
@@ -14,8 +14,6 @@ use super::super::check::{At, items, legacy_ip, one_of, text, texts};
 use super::super::meta;
 use super::keep;
 use crate::strategy::Strategy;
-
-pub(crate) use addresses::related as address_errors;
 
 /// Services.
 pub(crate) struct Services;

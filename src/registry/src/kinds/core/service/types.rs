@@ -29,11 +29,9 @@ pub(super) fn needs_health_check(spec: &Value) -> bool {
 /// The rules that depend on the type.
 pub(super) fn rules(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
     match text(spec, "type") {
-        kind @ ("LoadBalancer" | "NodePort") => {
-            if is_headless(spec) {
-                let words = format!("may not be set to 'None' for {kind} services");
-                at.child("clusterIPs").index(0).invalid(errors, "None", words);
-            }
+        kind @ ("LoadBalancer" | "NodePort") if is_headless(spec) => {
+            let words = format!("may not be set to 'None' for {kind} services");
+            at.child("clusterIPs").index(0).invalid(errors, "None", words);
         }
         "ExternalName" => external_name(spec, at, errors),
         _ => {}

@@ -2,12 +2,14 @@
 //!
 //! The engine (`fuzz_targets/`) and the smoke test (`tests/smoke.rs`) call the same functions.
 
+mod attributes;
 mod certificate;
 mod decode;
 mod jwt;
 mod patch;
 mod selector;
 
+pub use attributes::attributes;
 pub use certificate::certificate;
 pub use decode::decode;
 pub use jwt::jwt;
@@ -19,6 +21,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test.
 pub const TARGETS: &[Target] = &[
+    ("attributes", attributes),
     ("certificate", certificate),
     ("decode", decode),
     ("jwt", jwt),

@@ -16,6 +16,10 @@ use portcullis_storage::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+/// The program's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Rig {
     _folder: TempDir,
     store: Arc<Embedded>,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, USER_AGENT};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use parking_lot::Mutex;
 use portcullis_admission::{Admitted, Attributes, Operation};
 use portcullis_api::attributes::ResourceTarget;
@@ -38,7 +38,8 @@ pub(crate) struct Call<'a> {
     pub(crate) info: Arc<RequestInfo>,
     /// When the credential expires, for streams.
     pub(crate) credential_ends: Option<Instant>,
-    body: Option<Body>,
+    /// Locked only so that the call can be shared across threads.
+    body: Mutex<Option<Body>>,
 }
 
 /// An authorized request, taken apart.
@@ -81,7 +82,7 @@ impl<'a> Call<'a> {
             warnings,
             info,
             credential_ends,
-            body,
+            body: Mutex::new(body),
         }
     }
 
@@ -118,19 +119,15 @@ impl<'a> Call<'a> {
             warnings: Vec::new(),
             info: self.info.clone(),
             credential_ends: self.credential_ends,
-            body: None,
+            body: Mutex::default(),
         }
     }
 
     /// Reads the whole body, bounded. A second call reads nothing.
     pub(crate) async fn read_body(&mut self) -> Result<bytes::Bytes> {
-        let Some(body) = self.body.take() else { return Ok(bytes::Bytes::new()) };
-        match Limited::new(body, MAX_BODY).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
-            Err(error) => {
-                Err(ApiError::bad_request("the request body could not be read").with_log(error.to_string()))
-            }
+        match self.body.get_mut().take() {
+            Some(body) => collect(body).await,
+            None => Ok(bytes::Bytes::new()),
         }
     }
 
@@ -142,6 +139,7 @@ impl<'a> Call<'a> {
         match self.content_type() {
             "" | "application/json" => Ok(MediaType::Json),
             "application/yaml" => Ok(MediaType::Yaml),
+            "application/vnd.kubernetes.protobuf" => Ok(MediaType::Protobuf),
             _ => Err(unsupported("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
         }
     }
@@ -184,7 +182,7 @@ impl<'a> Call<'a> {
         live: Option<&Object>,
         new: &mut Object,
     ) -> Result<()> {
-        let tracker = self.resource.tracker(&self.target.subresource)?;
+        let tracker = self.resource.tracker(&self.target.subresource);
         tracker.update(&self.manager(options), live, new, &time::now_rfc3339());
         Ok(())
     }
@@ -243,8 +241,9 @@ impl<'a> Call<'a> {
     }
 }
 
-fn too_large() -> ApiError {
-    ApiError::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {MAX_BODY}"))
+/// Boxed, because what is borrowed around it has nothing to do with reading.
+fn collect(body: Body) -> BoxFuture<'static, Result<bytes::Bytes>> {
+    Box::pin(portcullis_api::body::collect(body, MAX_BODY))
 }
 
 /// 415 naming what would have been accepted.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use portcullis_admission::Reader;
 use portcullis_api::{GroupResource, Object, Result, UserInfo};
+use portcullis_authn::{Lookup, LookupError, Watched};
 use portcullis_authz::Attributes;
 use portcullis_authz::attributes::Resource as Asked;
 use portcullis_storage::{Key, Revision};
@@ -93,5 +94,16 @@ impl Reader for Registry {
             ..Asked::default()
         };
         self.authorizer.decide(user, &Attributes::resource(verb, asked)).is_allowed()
+    }
+}
+
+#[async_trait::async_trait]
+impl Lookup for Registry {
+    async fn get(&self, of: Watched, namespace: &str, name: &str) -> Result<Option<Arc<Object>>, LookupError> {
+        let missing = || LookupError(format!("{} are not served", of.as_str()));
+        let resource = self.resources().get("", "v1", of.as_str()).ok_or_else(missing)?;
+        // What was acknowledged anywhere must be seen here: a revoked token must not be found valid.
+        self.store().fresh().await.map_err(|error| LookupError(error.to_string()))?;
+        Ok(self.object(resource, namespace, name))
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use portcullis_api::field::ErrorList;
 use portcullis_api::{ApiError, GroupResource, Gvk, Object, Result, Scope, Value};
 use portcullis_schema::decode::{DecodeError, FieldValidation};
-use portcullis_schema::managed::{self, OneVersion, ShapeRef, Tracker};
+use portcullis_schema::managed::{self, OneVersion, Tracker};
 use portcullis_schema::{Kind, Row};
 use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, keys};
 
@@ -24,8 +24,6 @@ pub struct Resource {
     pub(crate) gr: GroupResource,
     /// `{"kind":"ConfigMap","apiVersion":"v1",` as it stands before every full object.
     pub(crate) head: Bytes,
-    /// The object as it is encoded when nothing is set.
-    empty: Object,
     stored: Option<Stored>,
 }
 
@@ -52,21 +50,12 @@ impl Resource {
             Stored { prefix: store.prefix, kind: stored_kind, cache, selectable, conversion }
         });
         let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind(), kind.api_version());
-        let empty = empty_object(kind);
-        Some(Self { row, kind, gr: row.gvr.group_resource(), head: head.into(), empty, stored })
+        Some(Self { row, kind, gr: row.gvr.group_resource(), head: head.into(), stored })
     }
 
     /// Who owns which fields, for writes through the main endpoint or a subresource.
-    pub(crate) fn tracker<'r>(&'r self, subresource: &'r str) -> Result<Tracker<'r>> {
-        Ok(Tracker {
-            shape: ShapeRef::of_struct(self.kind.root()),
-            api_version: self.kind.api_version(),
-            kind: self.kind.kind(),
-            subresource,
-            empty: &self.empty,
-            writable: managed::writable(&self.gr.resource, subresource),
-            versions: &OneVersion,
-        })
+    pub(crate) fn tracker<'r>(&'r self, subresource: &'r str) -> Tracker<'r> {
+        self.kind.tracker(subresource, managed::writable(&self.gr.resource, subresource), &OneVersion)
     }
 
     /// Brings a tree that a patch or apply made into normal form.
@@ -120,6 +109,25 @@ impl Resource {
 
     fn loading(&self) -> ApiError {
         ApiError::unavailable(format!("the cache of {} is loading", self.gr))
+    }
+
+    /// Brings what an apply made into normal form; what it drops is warned of, or refused when strict.
+    ///
+    /// # Errors
+    /// What upstream says of an applied tree that no object of the kind can hold.
+    pub(crate) fn normalize_applied(&self, object: &mut Object, validation: FieldValidation) -> Result<Vec<String>> {
+        let gvk = self.gvk();
+        let place = format!("{}/{}", object.namespace(), object.name());
+        let problems = self.kind.normalize(object, validation).map_err(|error| {
+            let message =
+                format!("failed to convert new object ({place}; {gvk}) to proper version: {}", error.message());
+            ApiError::new(portcullis_api::Reason::Unknown, message)
+        })?;
+        if validation == FieldValidation::Strict && !problems.is_empty() {
+            let strict = DecodeError::strict(self.kind, &problems);
+            return Err(strict.into_api_error(self.kind.kind(), self.kind.api_version(), b""));
+        }
+        Ok(problems)
     }
 
     /// The value of a selectable field of an entry.
@@ -227,15 +235,6 @@ impl Resource {
                 .to_owned()
         })
     }
-}
-
-fn empty_object(kind: &Kind) -> Object {
-    let mut object = Object::default();
-    object.map_mut().insert("apiVersion".into(), kind.api_version().into());
-    object.map_mut().insert("kind".into(), kind.kind().into());
-    // An object without fields breaks no rule of any kind's schema.
-    let _ = kind.normalize(&mut object, FieldValidation::Ignore);
-    object
 }
 
 /// Whether objects of a resource are kept without effect so far.

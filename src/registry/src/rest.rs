@@ -1,8 +1,9 @@
 //! From an authorized request to its verb.
 
+use futures::future::BoxFuture;
 use http::Method;
 use parking_lot::Mutex;
-use portcullis_api::{ApiError, Reason, Result, Verb};
+use portcullis_api::{ApiError, Result, Verb};
 use portcullis_authz::Authorized;
 
 use crate::call::{Asked, Call};
@@ -65,24 +66,25 @@ fn check_method(call: &Call<'_>, verb: Verb, method: &Method) -> Result<()> {
     if allowed && method != Method::HEAD { Ok(()) } else { Err(ApiError::method_not_allowed()) }
 }
 
-async fn dispatch(call: &mut Call<'_>, verb: Verb) -> Result<Response> {
+/// The verb's own future. Boxed: they differ in size by far, and most requests are the small ones.
+fn dispatch<'c>(call: &'c mut Call<'_>, verb: Verb) -> BoxFuture<'c, Result<Response>> {
     if !call.target.subresource.is_empty() {
-        return subresource::serve(call, verb).await;
+        return Box::pin(subresource::serve(call, verb));
     }
     if call.resource.row.store.is_none() {
-        return review::serve(call, verb).await;
+        return Box::pin(review::serve(call, verb));
     }
     match verb {
-        Verb::Get => verbs::get::serve(call).await,
-        Verb::List => verbs::list::serve(call).await,
-        Verb::Watch => verbs::watch::serve(call).await,
-        Verb::Create => verbs::create::serve(call).await,
-        Verb::Update => verbs::put::serve(call).await,
-        Verb::Patch => verbs::patch::serve(call).await,
-        Verb::Delete => verbs::delete::serve(call).await,
-        Verb::DeleteCollection => verbs::deletecollection::serve(call).await,
+        Verb::Get => Box::pin(verbs::get::serve(call)),
+        Verb::List => Box::pin(verbs::list::serve(call)),
+        Verb::Watch => Box::pin(verbs::watch::serve(call)),
+        Verb::Create => Box::pin(verbs::create::serve(call)),
+        Verb::Update => Box::pin(verbs::put::serve(call)),
+        Verb::Patch => Box::pin(verbs::patch::serve(call)),
+        Verb::Delete => Box::pin(verbs::delete::serve(call)),
+        Verb::DeleteCollection => Box::pin(verbs::deletecollection::serve(call)),
         Verb::Head | Verb::Post | Verb::Put | Verb::Options => {
-            Err(ApiError::new(Reason::MethodNotAllowed, ApiError::method_not_allowed().message()))
+            Box::pin(std::future::ready(Err(ApiError::method_not_allowed())))
         }
     }
 }

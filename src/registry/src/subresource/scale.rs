@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use portcullis_api::field::{Error, Path};
-use portcullis_api::{ApiError, Object, Result, Value, Verb};
+use portcullis_api::{ApiError, Object, Result, Value, Verb, time};
+use portcullis_schema::managed::{OneVersion, ScaleOwners, Writable};
 use portcullis_schema::patch::Patch;
 
 use crate::call::Call;
@@ -66,12 +67,12 @@ async fn store(
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
         let current = to_scale(call, live)?;
-        let wanted = want(call, &current)?;
+        let mut wanted = want(call, &current)?;
         check(&wanted, &name)?;
         let mut new = live.clone();
         scale::from_scale(&call.resource.gr.group, &call.resource.gr.resource, &wanted, &mut new);
         new.set_meta_str("resourceVersion", wanted.resource_version());
-        call.own_fields(options, Some(live), &mut new)?;
+        own(call, options, (&current, &mut wanted), (live, &mut new))?;
         Ok(new)
     };
     let change =
@@ -79,6 +80,37 @@ async fn store(
     let written = update::run(call, &change).await?;
     let object = written.tree()?;
     answer(call, output, &object)
+}
+
+/// Ownership is decided on the scale and carried back to the workload.
+fn own(
+    call: &Call<'_>,
+    options: &WriteOptions,
+    (current, wanted): (&Object, &mut Object),
+    (live, new): (&Object, &mut Object),
+) -> Result<()> {
+    let entries = |object: &Object| -> Vec<Value> {
+        let list = object.metadata().and_then(|meta| meta.get("managedFields")).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    let parent = entries(live);
+    let api_version = call.resource.kind.api_version();
+    let owners =
+        ScaleOwners { parent: &parent, api_version, replicas: &[(api_version, Some(&["spec", "replicas"]))] };
+    let mut before = current.clone();
+    put_entries(&mut before, owners.to_scale().map_err(ApiError::internal)?);
+    wanted.metadata_mut().remove("managedFields");
+    let tracker = scale_kind()?.tracker("scale", Writable::ALL, &OneVersion);
+    tracker.update(&call.manager(options), Some(&before), wanted, &time::now_rfc3339());
+    put_entries(new, owners.to_parent(&entries(wanted)).map_err(ApiError::internal)?);
+    Ok(())
+}
+
+fn put_entries(object: &mut Object, entries: Option<Value>) {
+    match entries {
+        Some(entries) => object.metadata_mut().insert("managedFields".into(), entries),
+        None => object.metadata_mut().remove("managedFields"),
+    };
 }
 
 fn check(wanted: &Object, name: &str) -> Result<()> {

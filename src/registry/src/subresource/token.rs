@@ -5,7 +5,7 @@ use http::StatusCode;
 use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
 use portcullis_authn::{BoundObject, ServiceAccount};
-use portcullis_schema::managed::{OneVersion, ShapeRef, Tracker, Writable};
+use portcullis_schema::managed::{OneVersion, Writable};
 use serde_json::json;
 
 use crate::call::Call;
@@ -52,16 +52,7 @@ fn decode(call: &mut Call<'_>, body: &[u8], options: &WriteOptions) -> Result<Ob
         request.set_at(&["spec", "expirationSeconds"], USUAL_SECONDS.into());
     }
     request.map_mut().remove("status");
-    let empty = Object::default();
-    let tracker = Tracker {
-        shape: ShapeRef::of_struct(kind.root()),
-        api_version: kind.api_version(),
-        kind: kind.kind(),
-        subresource: "token",
-        empty: &empty,
-        writable: Writable::ALL,
-        versions: &OneVersion,
-    };
+    let tracker = kind.tracker("token", Writable::ALL, &OneVersion);
     tracker.update(&call.manager(options), None, &mut request, &time::now_rfc3339());
     Ok(request)
 }

@@ -2,8 +2,7 @@
 
 use http::StatusCode;
 use portcullis_api::{ApiError, Object, Result, time};
-use portcullis_schema::decode::{MediaType, decode_body};
-use portcullis_schema::patch::{Patch, PatchType};
+use portcullis_schema::patch::{Configuration, Patch, PatchType};
 use portcullis_schema::{Kind, defaults, managed};
 
 use super::update::{self, Change};
@@ -85,15 +84,16 @@ pub(crate) fn check_identity(call: &Call<'_>, new: &Object, name: &str) -> Resul
 
 async fn apply(call: &mut Call<'_>, name: &str, body: &[u8], options: &WriteOptions) -> Result<Written> {
     let strategy = call.resource.endpoint_strategy(&call.target.subresource)?;
-    let applied = decode_body(call.resource.kind, body, MediaType::Yaml, options.field_validation)?;
+    let config = Configuration::parse(body)?;
     let may_create = call.target.subresource.is_empty();
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
-        call.warnings.extend(applied.problems.iter().cloned());
-        let tracker = call.resource.tracker(&call.target.subresource)?;
+        let tracker = call.resource.tracker(&call.target.subresource);
         let (manager, force, now) = (&*options.field_manager, options.force, time::now_rfc3339());
-        let request = managed::Request { manager, force, config: &applied.object, now: &now };
+        let request = managed::Request { manager, force, config: &config.object, now: &now };
         let mut new = tracker.apply(request, live)?;
-        call.resource.normalize(&mut new)?;
+        call.warnings.extend(config.warnings(options.field_validation)?);
+        let problems = call.resource.normalize_applied(&mut new, options.field_validation)?;
+        call.warnings.extend(problems);
         defaults::apply(call.resource.gvk(), &mut new);
         if live.is_none() {
             new.set_meta_str("name", name);

@@ -1,0 +1,228 @@
+//! Puts a control plane together: store, certificates, policies, registry, server, in that order.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_admission::{Chain as Admission, plugins};
+use portcullis_apiserver::{Discovery, Oidc, PublishedKeys, Server};
+use portcullis_audit::{AuditLog, LogConfig};
+use portcullis_authn::{
+    Anonymous, AuthenticationConfiguration, Authenticator, BootstrapTokens, KeySet, Schemes, ServiceAccountTokens,
+    TokenFile, TokenIssuer, TokenScheme,
+};
+use portcullis_authz::rbac::RbacIndex;
+use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, policies};
+use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Renewer, Sites, server_config};
+use portcullis_registry::{Parts, Registry};
+use portcullis_storage::{Embedded, Store};
+
+use super::Failure;
+use super::options::ServeOptions;
+use super::paths::DataDir;
+use super::steps::Steps;
+
+/// How long a shutdown waits for what is in flight.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// A running control plane.
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    pub(crate) pki: Arc<Pki>,
+    store: Arc<dyn Store>,
+    audit: Arc<AuditLog>,
+    renewal: tokio::task::JoinHandle<()>,
+}
+
+/// Starts everything; each step reports itself.
+pub(crate) async fn assemble(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Result<Running, Failure> {
+    dir.create()?;
+    let store = steps.run("store", || open_store(dir))?;
+    let pki = steps.run("certificates", || open_pki(options, dir))?;
+    let rbac = RbacIndex::new();
+    let chain = Arc::new(Chain::new().then(rbac.clone()));
+    let tokens = Arc::new(token_issuer(options, &pki)?);
+    let parts = Parts {
+        store: store.clone(),
+        admission: Admission::new(plugins::built_in()),
+        authorizer: chain.clone(),
+        rbac,
+        tokens,
+        ranges: options.service_ranges()?,
+    };
+    let registry = Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
+    steps.wait("policies", bootstrap(&registry, options)).await?;
+    let keys = KeySet::new(pki.token_verification_keys().map_err(|e| Failure::caused("the token keys cannot be read", &e))?);
+    let authenticator = authenticator(options, &registry, &keys)?;
+    registry.set_authenticator(authenticator.clone());
+    let audit = Arc::new(open_audit(options, dir)?);
+    let live = pki.live("apiserver").map_err(|e| Failure::caused("the serving certificate cannot be used", &e))?;
+    let trust = trust(&pki)?;
+    let tls = server_config(live.clone()).map_err(|e| Failure::caused("TLS cannot be set up", &e))?;
+    let fairness = Fairness::new(policies::platform_objects().iter().map(|(_, object)| object), seats(options));
+    let serve = registry.clone();
+    let rest = tower::util::BoxCloneSyncService::new(tower::service_fn(move |request| {
+        let registry = serve.clone();
+        async move { registry.serve(request).await }
+    }));
+    let address = SocketAddr::new(bind_address(options), options.secure_port.unwrap_or(6443));
+    let published = Published(keys);
+    let shown = advertised(address);
+    let server = Server::builder()
+        .tls(tls, trust)
+        .authentication(authenticator)
+        .authorization(chain, Arc::new(fairness))
+        .serving(audit.clone(), rest, Discovery::built_in(&shown))
+        .oidc(Oidc {
+            issuer: options.issuer().to_owned(),
+            jwks_uri: format!("https://{shown}/openid/v1/jwks"),
+            keys: Arc::new(published),
+        })
+        .deadline(Duration::from_secs(options.request_timeout.unwrap_or(60)))
+        .bind(address)
+        .await
+        .map_err(|error| super::preflight::bind_failure(address, &error))?;
+    let renewal = tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run());
+    Ok(Running { server, pki, store, audit, renewal })
+}
+
+impl Running {
+    /// Where clients reach the server.
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}", advertised(self.server.local_addr()))
+    }
+
+    /// Drains, then releases everything in the reverse order.
+    pub(crate) async fn shutdown(self) -> Result<(), Failure> {
+        let Self { server, store, audit, renewal, .. } = self;
+        renewal.abort();
+        server.shutdown(DRAIN).await;
+        audit.flush(Duration::from_secs(5));
+        store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
+    }
+}
+
+fn open_store(dir: &DataDir) -> Result<Arc<dyn Store>, Failure> {
+    let opened = Embedded::open(portcullis_storage::Options::new(dir.store()));
+    opened.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(|error| super::preflight::store_failure(dir, &error))
+}
+
+fn open_pki(options: &ServeOptions, dir: &DataDir) -> Result<Arc<Pki>, Failure> {
+    let ranges = options.service_ranges()?;
+    let first = u32::from(ranges.addresses.network()).saturating_add(1);
+    let mut sites = Sites { service_address: Some(IpAddr::from(Ipv4Addr::from(first))), ..Sites::default() };
+    let bound = bind_address(options);
+    if !bound.is_unspecified() {
+        sites.addresses.push(bound);
+    }
+    for name in options.tls_san.iter().flatten() {
+        match name.parse() {
+            Ok(address) => sites.addresses.push(address),
+            Err(_) => sites.hostnames.push(name.clone()),
+        }
+    }
+    let wanted = portcullis_pki::Options { sites, token_algorithm: None::<Algorithm> };
+    Pki::open_or_issue(dir.path(), wanted).map(Arc::new).map_err(|error| {
+        Failure::caused("the certificates cannot be prepared", &error)
+            .fix(format!("see that {} belongs to this user and is not readable by others", dir.path().display()))
+    })
+}
+
+fn trust(pki: &Pki) -> Result<Arc<ClientTrust>, Failure> {
+    let fail = |error: portcullis_pki::Error| Failure::caused("the authorities cannot be read", &error);
+    let users = pki.authority_pem("ca").map_err(fail)?;
+    ClientTrust::new(users, None, Arc::new(NothingRevoked)).map_err(fail)
+}
+
+fn token_issuer(options: &ServeOptions, pki: &Pki) -> Result<TokenIssuer, Failure> {
+    TokenIssuer::new(options.issuer(), audiences(options), pki.token_key())
+        .map_err(|error| Failure::caused("service account tokens cannot be issued", &error))
+}
+
+fn audiences(options: &ServeOptions) -> Vec<String> {
+    options.api_audiences.clone().unwrap_or_else(|| vec![options.issuer().to_owned()])
+}
+
+async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions) -> Result<(), Failure> {
+    let platform = policies::platform_objects().iter().chain(policies::bootstrap_objects());
+    let mut wanted: Vec<_> = platform.cloned().collect();
+    wanted.extend(super::platform::own_objects(options)?);
+    registry.bootstrap(wanted).await.map_err(|error| api_failure("the bootstrap objects cannot be stored", &error))
+}
+
+fn authenticator(
+    options: &ServeOptions,
+    registry: &Arc<Registry>,
+    keys: &Arc<KeySet>,
+) -> Result<Arc<Authenticator>, Failure> {
+    let bad = |error: portcullis_authn::ConfigError| Failure::caused("authentication cannot be set up", &error);
+    let lookup = registry.clone();
+    let issuers = vec![options.issuer().to_owned()];
+    let mut tokens: Vec<Arc<dyn TokenScheme>> = Vec::new();
+    if let Some(path) = &options.token_auth_file {
+        let text = read(path, "--token-auth-file")?;
+        tokens.push(Arc::new(TokenFile::parse(&path.display().to_string(), &text).map_err(bad)?));
+    }
+    tokens.push(Arc::new(ServiceAccountTokens::new(issuers, keys.clone(), lookup.clone()).map_err(bad)?));
+    tokens.push(Arc::new(BootstrapTokens::new(lookup)));
+    let mut anonymous = Anonymous::default();
+    if let Some(path) = &options.authentication_config {
+        let text = read(path, "--authentication-config")?;
+        anonymous = AuthenticationConfiguration::parse(&text).map_err(bad)?.anonymous.unwrap_or(anonymous);
+    }
+    Ok(Authenticator::new(Schemes { audiences: audiences(options), tokens, anonymous, ..Schemes::default() }))
+}
+
+fn read(path: &std::path::Path, flag: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::caused(format!("{flag} {} cannot be read", path.display()), &error))
+}
+
+fn open_audit(options: &ServeOptions, dir: &DataDir) -> Result<AuditLog, Failure> {
+    let path = options.audit_log_path.clone().unwrap_or_else(|| dir.audit_log());
+    let mut config = LogConfig::at(&path);
+    if let Some(mib) = options.audit_log_maxsize {
+        config.max_bytes = mib.saturating_mul(1 << 20);
+    }
+    if let Some(keep) = options.audit_log_maxbackup {
+        config.keep = keep;
+    }
+    AuditLog::open(config).map_err(|error| {
+        Failure::caused(format!("the audit log {} cannot be opened", path.display()), &error)
+            .fix("make it writable, or name another file with --audit-log-path")
+    })
+}
+
+fn seats(options: &ServeOptions) -> usize {
+    options.max_requests_inflight.unwrap_or(DEFAULT_SEATS)
+}
+
+fn bind_address(options: &ServeOptions) -> IpAddr {
+    options.bind_address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// An address a client can dial: an unspecified one becomes loopback.
+fn advertised(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        other => other,
+    };
+    SocketAddr::new(ip, address.port()).to_string()
+}
+
+fn api_failure(what: &str, error: &portcullis_api::ApiError) -> Failure {
+    Failure::because(what, error.log().unwrap_or_else(|| error.message()))
+}
+
+struct Published(Arc<KeySet>);
+
+impl PublishedKeys for Published {
+    fn jwks(&self) -> bytes::Bytes {
+        self.0.jwks()
+    }
+
+    fn algorithms(&self) -> Vec<String> {
+        self.0.algorithms()
+    }
+}

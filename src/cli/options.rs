@@ -1,0 +1,173 @@
+//! The flags of whatever serves the API, from the command line or a YAML file, under upstream's names
+//! where upstream has them. The command line wins.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ipnet::Ipv4Net;
+use portcullis_registry::ServiceRanges;
+use serde::Deserialize;
+
+use super::Failure;
+
+const MAX_FILE: u64 = 1 << 20;
+
+/// Flags of the API server.
+#[derive(Args, Deserialize, Debug, Default, Clone)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct ServeOptions {
+    /// Where keys, certificates and the embedded store live.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The port to serve HTTPS on; 0 picks a free one.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) secure_port: Option<u16>,
+    /// The address to serve on.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bind_address: Option<IpAddr>,
+    /// Further names and addresses for the serving certificate.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) tls_san: Option<Vec<String>>,
+    /// Addresses that services are given.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) service_cluster_ip_range: Option<Ipv4Net>,
+    /// Ports that services are given on nodes, as FIRST-LAST.
+    #[arg(long, value_name = "PORTS")]
+    pub(crate) service_node_port_range: Option<String>,
+    /// The issuer of service account tokens.
+    #[arg(long, value_name = "URL")]
+    pub(crate) service_account_issuer: Option<String>,
+    /// Audiences of the API; the issuer if none are given.
+    #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
+    pub(crate) api_audiences: Option<Vec<String>>,
+    /// CSV file of static tokens: token,user,uid,"group1,group2".
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_auth_file: Option<PathBuf>,
+    /// File with an AuthenticationConfiguration (anonymous requests by path).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authentication_config: Option<PathBuf>,
+    /// The audit log; audit.log in the data directory if not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_log_path: Option<PathBuf>,
+    /// The size in MiB at which the audit log is rotated.
+    #[arg(long, value_name = "MIB")]
+    pub(crate) audit_log_maxsize: Option<u64>,
+    /// How many rotated audit logs are kept.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) audit_log_maxbackup: Option<u32>,
+    /// How many requests are served at once.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_requests_inflight: Option<usize>,
+    /// How long a request may take that is not a stream, in seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) request_timeout: Option<u64>,
+    /// What to log: error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// Log JSON lines rather than text.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) log_json: Option<bool>,
+}
+
+impl ServeOptions {
+    /// These options over those of a file, if one is named.
+    pub(crate) fn with_file(self, file: Option<&Path>) -> Result<Self, Failure> {
+        match file {
+            None => Ok(self),
+            Some(path) => Ok(self.over(read(path)?)),
+        }
+    }
+
+    fn over(self, file: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(file.data_dir),
+            secure_port: self.secure_port.or(file.secure_port),
+            bind_address: self.bind_address.or(file.bind_address),
+            tls_san: self.tls_san.or(file.tls_san),
+            service_cluster_ip_range: self.service_cluster_ip_range.or(file.service_cluster_ip_range),
+            service_node_port_range: self.service_node_port_range.or(file.service_node_port_range),
+            service_account_issuer: self.service_account_issuer.or(file.service_account_issuer),
+            api_audiences: self.api_audiences.or(file.api_audiences),
+            token_auth_file: self.token_auth_file.or(file.token_auth_file),
+            authentication_config: self.authentication_config.or(file.authentication_config),
+            audit_log_path: self.audit_log_path.or(file.audit_log_path),
+            audit_log_maxsize: self.audit_log_maxsize.or(file.audit_log_maxsize),
+            audit_log_maxbackup: self.audit_log_maxbackup.or(file.audit_log_maxbackup),
+            max_requests_inflight: self.max_requests_inflight.or(file.max_requests_inflight),
+            request_timeout: self.request_timeout.or(file.request_timeout),
+            log_level: self.log_level.or(file.log_level),
+            log_json: self.log_json.or(file.log_json),
+        }
+    }
+
+    /// The issuer, upstream's if none is given.
+    pub(crate) fn issuer(&self) -> &str {
+        self.service_account_issuer.as_deref().unwrap_or(portcullis_authn::DEFAULT_ISSUER)
+    }
+
+    /// The ranges for services.
+    pub(crate) fn service_ranges(&self) -> Result<ServiceRanges, Failure> {
+        let mut ranges = ServiceRanges::default();
+        if let Some(addresses) = self.service_cluster_ip_range {
+            ranges.addresses = addresses.trunc();
+        }
+        if let Some(text) = &self.service_node_port_range {
+            let ends = text.split_once('-').map(|(first, last)| (first.trim().parse(), last.trim().parse()));
+            let Some((Ok(first), Ok(last))) = ends else { return Err(bad_ports(text)) };
+            if first > last || first == 0 {
+                return Err(bad_ports(text));
+            }
+            ranges.node_ports = first..=last;
+        }
+        Ok(ranges)
+    }
+}
+
+fn bad_ports(text: &str) -> Failure {
+    Failure::new(format!("--service-node-port-range {text:?} is not a range"))
+        .fix("write it like 30000-32767")
+}
+
+fn read(path: &Path) -> Result<ServeOptions, Failure> {
+    let what = || format!("the configuration {} cannot be used", path.display());
+    let fix = "every key is the name of a flag without dashes in front; see portcullis apiserver --help";
+    let size = std::fs::metadata(path).map_err(|error| Failure::caused(what(), &error))?.len();
+    if size > MAX_FILE {
+        return Err(Failure::because(what(), "it is larger than 1 MiB"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::caused(what(), &error))?;
+    if text.trim().is_empty() {
+        return Ok(ServeOptions::default());
+    }
+    serde_saphyr::from_str(&text).map_err(|error| Failure::because(what(), error).fix(fix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let file: ServeOptions = serde_saphyr::from_str("secure-port: 1\nlog-level: debug\n").unwrap();
+        let line = ServeOptions { secure_port: Some(2), ..ServeOptions::default() };
+        let both = line.over(file);
+        assert_eq!((both.secure_port, both.log_level.as_deref()), (Some(2), Some("debug")));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        assert!(serde_saphyr::from_str::<ServeOptions>("secure-prot: 1\n").is_err());
+    }
+
+    #[test]
+    fn port_ranges_are_checked() {
+        let with = |text: &str| ServeOptions {
+            service_node_port_range: Some(text.to_owned()),
+            ..ServeOptions::default()
+        };
+        assert_eq!(with("30000-30010").service_ranges().unwrap().node_ports, 30000..=30010);
+        assert!(with("5-1").service_ranges().is_err());
+        assert!(with("x").service_ranges().is_err());
+    }
+}

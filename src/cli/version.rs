@@ -1,0 +1,29 @@
+//! `portcullis version`
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Failure;
+
+/// This program and the Kubernetes version it serves.
+pub(crate) const LONG: &str = concat!(env!("CARGO_PKG_VERSION"), " (Kubernetes v1.36)");
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Print JSON.
+    #[arg(long, value_parser = ["json", "text"], default_value = "text")]
+    output: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let text = if arguments.output == "json" {
+        serde_json::json!({ "portcullis": env!("CARGO_PKG_VERSION"), "kubernetes": "v1.36" }).to_string()
+    } else {
+        format!("portcullis {LONG}")
+    };
+    writeln!(std::io::stdout(), "{text}")
+        .map_err(|e| Failure::caused("the version cannot be printed", &e))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -36,8 +36,9 @@ use tokio::sync::OnceCell;
 use crate::health::not_found;
 use crate::respond::{self, JSON};
 
-const V2_PROTO: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-const V2_PROTO_OLD: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+const V2_PROTO: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/// What clients ask with. It is no valid media type, so that they cannot read an answer that has it.
+const V2_PROTO_ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 /// To be raised with every change of what documents hold, so that clients ask again.
 const REVISION: u32 = 1;
@@ -85,8 +86,7 @@ impl OpenApi {
         let first = accept.split(',').take(64).find_map(|clause| {
             match clause.split(';').next().unwrap_or_default().trim() {
                 "application/json" | "application/*" | "*/*" => Some((Name::V2Json, "application/json")),
-                V2_PROTO => Some((Name::V2Proto, V2_PROTO)),
-                V2_PROTO_OLD => Some((Name::V2Proto, V2_PROTO_OLD)),
+                V2_PROTO | V2_PROTO_ASKED => Some((Name::V2Proto, V2_PROTO)),
                 _ => None,
             }
         });

@@ -35,6 +35,9 @@ fn make_selector(job: &mut Object) {
     if flag(part(job, "spec"), "manualSelector") {
         return;
     }
+    let template_labels = ["spec", "template", "metadata", "labels"];
+    let own = job.at(&["metadata", "labels"]);
+    let inherits = own.is_none() || own == job.at(&template_labels);
     let (name, uid) = (job.name().to_owned(), job.uid().to_owned());
     let labels =
         [(OLD_JOB_NAME, &name), (JOB_NAME, &name), (OLD_CONTROLLER_UID, &uid), (CONTROLLER_UID, &uid)];
@@ -47,6 +50,10 @@ fn make_selector(job: &mut Object) {
     let at = ["spec", "selector", "matchLabels", CONTROLLER_UID];
     if job.at(&at).is_none() {
         job.set_at(&at, json!(uid));
+    }
+    // A job without labels of its own has those of its pods, the ones made here included.
+    if inherits && let Some(labels) = job.at(&template_labels).cloned() {
+        job.metadata_mut().insert("labels".into(), labels);
     }
 }
 

@@ -1,0 +1,23 @@
+//! Admission webhooks and policies.
+//!
+//! Expressions are looked at as text only; they are compiled where they run.
+
+mod bindings;
+mod policies;
+mod rules;
+mod webhooks;
+
+use crate::kinds::Row;
+
+const GROUP: &str = "admissionregistration.k8s.io";
+
+/// The strategies of the group.
+pub(super) const STRATEGIES: &[Row] = &[
+    (GROUP, "mutatingadmissionpolicies", "", &policies::MUTATING),
+    (GROUP, "mutatingadmissionpolicybindings", "", &bindings::MUTATING),
+    (GROUP, "mutatingwebhookconfigurations", "", &webhooks::MUTATING),
+    (GROUP, "validatingadmissionpolicies", "", &policies::VALIDATING),
+    (GROUP, "validatingadmissionpolicies", "status", &policies::STATUS),
+    (GROUP, "validatingadmissionpolicybindings", "", &bindings::VALIDATING),
+    (GROUP, "validatingwebhookconfigurations", "", &webhooks::VALIDATING),
+];

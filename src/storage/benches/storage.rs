@@ -3,6 +3,13 @@
 //! Beside criterion's wall times this prints the CPU time of a commit under 64 writers, since most of
 //! a commit's wall time is the disk's.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark may fail, and reports what it measured"
+)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +28,7 @@ use tokio::runtime::Runtime;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Rig {
-    _folder: TempDir,
+    folder: TempDir,
     store: Arc<Embedded>,
     _caches: Caches,
     maps: Arc<ResourceCache>,
@@ -37,7 +44,7 @@ impl Rig {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(maps.ready()).unwrap();
-        Self { _folder: folder, store, _caches: caches, maps, runtime }
+        Self { folder, store, _caches: caches, maps, runtime }
     }
 
     fn filled(count: usize) -> Self {
@@ -133,7 +140,7 @@ fn commits(_: &mut Criterion) {
         });
     });
     println!("after updates: {:.1} MiB resident", resident_mib() - before);
-    let size = std::fs::metadata(rig._folder.path().join("store.redb")).unwrap().len();
+    let size = std::fs::metadata(rig.folder.path().join("store.redb")).unwrap().len();
     println!("file: {:.1} MiB", size as f64 / 1048576.0);
 }
 

@@ -4,6 +4,8 @@
 //! acknowledged. After each kill the parent opens the store and checks every acknowledged write, the
 //! revisions, the log and the outbox against each other. `PORTCULLIS_CRASHES=1000` for a long run.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of a test fail it")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

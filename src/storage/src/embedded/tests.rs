@@ -141,6 +141,15 @@ async fn a_restart_keeps_values_history_and_revisions() {
     assert_eq!(left.iter().map(|record| record.sequence).collect::<Vec<_>>(), [2]);
 }
 
+#[tokio::test]
+async fn a_drained_outbox_is_emptied_without_another_write() {
+    let folder = folder();
+    let store = open(folder.path());
+    store.commit(put("a", "1").with_outbox(value("audit"))).await.unwrap();
+    store.drain_outbox(1).await.unwrap();
+    eventually("the record goes", async || store.outbox(0, 10).await.unwrap().is_empty()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_writers_lose_no_update() {
     let folder = folder();

@@ -51,6 +51,9 @@ pub(super) struct Writer {
     /// When housekeeping is due next, in milliseconds since 1970.
     next_expiry: Option<u64>,
     next_forget: Option<u64>,
+    /// Outbox records to drop with the next commit, and when there must be one.
+    drained: Option<u64>,
+    next_drain: Option<u64>,
     last_batch: usize,
     /// A failed commit of which it is not known yet whether it is durable.
     unsettled: Option<Work>,
@@ -78,6 +81,8 @@ impl Writer {
             compactions: Vec::new(),
             next_expiry,
             next_forget,
+            drained: None,
+            next_drain: None,
             last_batch: 0,
             unsettled: None,
         }
@@ -123,7 +128,6 @@ impl Writer {
     /// Serves what was received; returns the reply to a request to close.
     fn serve(&mut self, requests: &mut Vec<Request>) -> Option<Reply<()>> {
         let (mut txns, mut replies, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let mut drained = None;
         let mut closing = None;
         for request in requests.drain(..) {
             match request {
@@ -132,19 +136,27 @@ impl Writer {
                     txns.push(txn);
                     replies.push(reply);
                     if bytes > BATCH_BYTES {
-                        self.commit(&txns, &mut replies, drained.take());
+                        self.commit(&txns, &mut replies);
                         txns.clear();
                         bytes = 0;
                     }
                 }
                 Request::Compact(to, reply) => self.accept_compaction(to, reply),
-                Request::DrainOutbox(upto) => drained = drained.max(Some(upto)),
+                Request::DrainOutbox(upto) => self.accept_drain(upto),
                 Request::Close(reply) => closing = Some(reply),
             }
         }
         self.last_batch = txns.len();
-        self.commit(&txns, &mut replies, drained);
+        if !txns.is_empty() || self.until_housekeeping().is_zero() {
+            self.commit(&txns, &mut replies);
+        }
         closing
+    }
+
+    /// Dropping drained records is not worth a commit of its own, unless none comes for a while.
+    fn accept_drain(&mut self, upto: u64) {
+        self.drained = self.drained.max(Some(upto));
+        self.next_drain.get_or_insert(now_millis().saturating_add(1000));
     }
 
     fn accept_compaction(&mut self, to: Revision, reply: Reply<()>) {
@@ -166,8 +178,8 @@ impl Writer {
     }
 
     /// One durable commit, and the answers to it.
-    fn commit(&mut self, txns: &[Txn], replies: &mut Vec<Reply<CommitOutcome>>, drained: Option<u64>) {
-        let result = self.write(txns, drained).and_then(|work| self.publish(work));
+    fn commit(&mut self, txns: &[Txn], replies: &mut Vec<Reply<CommitOutcome>>) {
+        let result = self.write(txns).and_then(|work| self.publish(work));
         match result {
             Ok(outcomes) => {
                 for (reply, outcome) in replies.drain(..).zip(outcomes) {
@@ -188,7 +200,7 @@ impl Writer {
     }
 
     /// Makes everything durable, or nothing.
-    fn write(&mut self, txns: &[Txn], drained: Option<u64>) -> Result<Work, StoreError> {
+    fn write(&mut self, txns: &[Txn]) -> Result<Work, StoreError> {
         if self.shared.is_closed() {
             return Err(StoreError::Closed);
         }
@@ -197,26 +209,12 @@ impl Writer {
         {
             self.publish(work)?;
         }
-        let (before, keep, now) = (self.meta, self.keep, now_millis());
-        let next_expiry = self.next_expiry;
         let mut work = None;
         let written = self.shared.db.write(|txn| {
-            let mut batch = Batch::open(txn, before, now)?;
-            if next_expiry.is_some_and(|due| due <= now) {
-                batch.expire(EXPIRE)?;
-                batch.leases_touched = true;
-            }
-            let outcomes = txns.iter().map(|txn| batch.apply(txn)).collect::<Result<Vec<_>, _>>()?;
-            if let Some(upto) = drained {
-                batch.drain_outbox(upto)?;
-            }
-            let budget = if txns.is_empty() { FORGET } else { 2 * batch.changes.len() };
-            let compacted = compaction::step(&mut batch, &keep, budget)?;
-            let next_expiry = if batch.leases_touched { batch.next_expiry()? } else { next_expiry };
-            let after = batch.meta;
-            batch.tables.put_meta(&before, &after)?;
-            let (meta, changes, dirty) = (batch.meta, batch.changes, batch.written);
-            work = Some(Work { meta, changes, outcomes, next_expiry, compacted });
+            let mut batch = Batch::open(txn, self.meta, now_millis())?;
+            let done = self.fill(&mut batch, txns)?;
+            let dirty = batch.written;
+            work = Some(Work { meta: batch.meta, changes: batch.changes, ..done });
             Ok(dirty)
         });
         match (written, work) {
@@ -224,6 +222,25 @@ impl Writer {
             (Ok(()), None) => Err(StoreError::Closed),
             (Err(error), work) => self.settle(error, work),
         }
+    }
+
+    /// Puts everything that is due into a batch.
+    fn fill(&self, batch: &mut Batch<'_>, txns: &[Txn]) -> Result<Work, StoreError> {
+        let expiring = self.next_expiry.is_some_and(|due| due <= batch.now);
+        if expiring {
+            batch.expire(EXPIRE)?;
+        }
+        let outcomes = txns.iter().map(|txn| batch.apply(txn)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(upto) = self.drained {
+            batch.drain_outbox(upto)?;
+        }
+        let budget = if txns.is_empty() { FORGET } else { 2 * batch.changes.len() };
+        let compacted = compaction::step(batch, &self.keep, budget)?;
+        let touched = expiring || batch.leases_touched;
+        let next_expiry = if touched { batch.next_expiry()? } else { self.next_expiry };
+        let after = batch.meta;
+        batch.tables.put_meta(&self.meta, &after)?;
+        Ok(Work { meta: after, changes: Vec::new(), outcomes, next_expiry, compacted })
     }
 
     /// Finds out whether a commit that failed is durable all the same.
@@ -259,6 +276,7 @@ impl Writer {
     /// Tells everyone about a durable commit.
     fn publish(&mut self, work: Work) -> Result<Vec<CommitOutcome>, StoreError> {
         self.meta = work.meta;
+        (self.drained, self.next_drain) = (None, None);
         self.next_expiry = work.next_expiry;
         self.next_forget = match work.compacted {
             Step::More => Some(0),
@@ -275,16 +293,14 @@ impl Writer {
 
     fn postpone_housekeeping(&mut self) {
         let later = now_millis().saturating_add(1000);
-        self.next_expiry = self.next_expiry.map(|due| due.max(later));
-        self.next_forget = self.next_forget.map(|due| due.max(later));
+        for due in [&mut self.next_expiry, &mut self.next_forget, &mut self.next_drain] {
+            *due = due.map(|due| due.max(later));
+        }
     }
 
     fn until_housekeeping(&self) -> Duration {
-        let due = match (self.next_expiry, self.next_forget) {
-            (Some(expiry), Some(forget)) => expiry.min(forget),
-            (expiry, forget) => expiry.or(forget).unwrap_or(u64::MAX),
-        };
-        let wait = Duration::from_millis(due.saturating_sub(now_millis()));
+        let due = [self.next_expiry, self.next_forget, self.next_drain].into_iter().flatten().min();
+        let wait = Duration::from_millis(due.unwrap_or(u64::MAX).saturating_sub(now_millis()));
         wait.min(Duration::from_secs(3600))
     }
 }

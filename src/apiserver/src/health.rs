@@ -34,8 +34,8 @@ impl fmt::Debug for Check {
     }
 }
 
-/// The checks of the three endpoints.
-#[derive(Clone, Debug, Default)]
+/// The checks of the three endpoints. One is always there: `ping`, that the server answers at all.
+#[derive(Clone, Debug)]
 pub struct Health {
     /// Asked by all endpoints.
     live: Vec<Check>,
@@ -67,6 +67,12 @@ impl Endpoint {
             Self::Readyz => "readyz",
             Self::Healthz => "healthz",
         }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { live: vec![Check::new("ping", || Ok(()))], ready: Vec::new() }
     }
 }
 

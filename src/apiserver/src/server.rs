@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::discovery::Discovery;
 use crate::dispatch::{Dispatch, Rest};
-use crate::health::Health;
+use crate::health::{Check, Health};
 use crate::in_process::InProcess;
 use crate::listener::{Listener, ListenerConfig};
 use crate::metrics::Metrics;
@@ -189,7 +189,7 @@ impl Ready {
             rest,
             discovery,
             openapi: OpenApi::default(),
-            health: settings.health,
+            health: settings.health.ready(not_stopping(stopped.clone())),
             metrics: metrics.clone(),
             oidc: settings.oidc,
         };
@@ -207,6 +207,14 @@ impl Ready {
         info!(%address, "Serving");
         Ok(Server { address, api, stop, in_flight, accepting, upkeep })
     }
+}
+
+/// Takes the server out of a load balancer's list before it stops to listen.
+fn not_stopping(stopped: watch::Receiver<bool>) -> Check {
+    Check::new("shutdown", move || match *stopped.borrow() {
+        true => Err("process is shutting down".to_owned()),
+        false => Ok(()),
+    })
 }
 
 async fn keep_up(metrics: Metrics) {

@@ -91,9 +91,7 @@ fn ready(pki: &Pki, events: Arc<Memory>) -> Ready {
         anonymous: Anonymous::default(),
         ..Schemes::default()
     };
-    let health = Health::default()
-        .live(Check::new("ping", || Ok(())))
-        .ready(Check::new("shutdown", || Err("canary-of-the-probe".into())));
+    let health = Health::default().ready(Check::new("storage", || Err("canary-of-the-probe".into())));
     let oidc = Oidc {
         issuer: "https://kubernetes.default.svc".into(),
         jwks_uri: "https://192.0.2.1:6443/openid/v1/jwks".into(),

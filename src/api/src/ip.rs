@@ -247,4 +247,12 @@ mod tests {
         assert_eq!(cidr_warnings("p", "10.0.0.1/8").len(), 1);
         assert!(address_warning("p", "10.0.0.1").is_none());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn f042_nasty_addresses_never_panic(text in "[0-9a-fA-F:./%é]{0,60}") {
+            let _ = (legacy_address(&text), address(&text), legacy_cidr(&text), cidr(&text));
+            let _ = (address_warning("p", &text), cidr_warnings("p", &text));
+        }
+    }
 }

@@ -368,4 +368,18 @@ mod tests {
         assert_eq!(mask_trailing_dash("-"), "-");
         assert!(dns1123_subdomain(&mask_trailing_dash("web-")).is_empty());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn f042_nasty_names_never_panic(text in ".{0,80}") {
+            let rules: [Rule; 14] = [
+                dns1123_label, dns1123_subdomain, dns1123_subdomain_with_underscore, dns1035_label,
+                wildcard_dns1123_subdomain, qualified_name, label_value, port_name, c_identifier, percent,
+                http_header_name, env_var_name, relaxed_env_var_name, config_map_key,
+            ];
+            let messages: usize = rules.iter().map(|rule| rule(&text).len()).sum();
+            proptest::prop_assert!(messages < 60);
+            let _ = (mask_trailing_dash(&text), path_segment_name(&text));
+        }
+    }
 }

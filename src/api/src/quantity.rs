@@ -507,7 +507,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn nasty_texts_never_panic(text in "[-+0-9.eEinumkKMGTP]{0,40}") {
+        fn f042_nasty_quantities_never_panic(text in "[-+0-9.eEinumkKMGTP]{0,40}") {
             if let Ok(quantity) = Quantity::parse(&text) {
                 let again = Quantity::parse(&quantity.to_string());
                 proptest::prop_assert!(again.is_ok());

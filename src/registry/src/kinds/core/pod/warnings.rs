@@ -1,6 +1,6 @@
 //! What is accepted in a pod but probably not meant.
 
-use portcullis_api::{Object, Value, ip};
+use portcullis_api::{Object, Value, ip, names};
 
 use super::super::super::check::{At, int, items, quantity, text, texts};
 use super::super::claim;
@@ -17,7 +17,7 @@ const DEPRECATED_ANNOTATIONS: [(&str, &str); 3] = [
         "non-functional in v1.11+; use the \"sysctls\" field instead",
     ),
 ];
-const DEPRECATED_LABELS: [(&str, &str); 6] = [
+const DEPRECATED_LABELS: [(&str, &str); 8] = [
     ("beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"),
     ("beta.kubernetes.io/os", "deprecated since v1.14; use \"kubernetes.io/os\" instead"),
     (
@@ -31,6 +31,11 @@ const DEPRECATED_LABELS: [(&str, &str); 6] = [
     (
         "beta.kubernetes.io/instance-type",
         "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead",
+    ),
+    ("app.kubernetes.io/created-by", "deprecated since v1.9"),
+    (
+        "scheduler.alpha.kubernetes.io/preferAvoidPods",
+        "deprecated since v1.22; use Taints and Tolerations instead",
     ),
     ("node-role.kubernetes.io/master", "use \"node-role.kubernetes.io/control-plane\" instead"),
 ];
@@ -94,11 +99,11 @@ fn nodes(spec: &Value, prefix: &str, found: &mut Vec<String>) {
     if let Some(node) = spec.get("affinity").and_then(|a| a.get("nodeAffinity")) {
         let terms = node.get(REQUIRED).map_or(&[][..], |selector| items(selector, "nodeSelectorTerms"));
         for (i, term) in terms.iter().enumerate() {
-            node_term(term, &format!("{path}.{REQUIRED}.nodeSelectorTerms[{i}]"), found);
+            node_term(term, false, &format!("{path}.{REQUIRED}.nodeSelectorTerms[{i}]"), found);
         }
         for (i, term) in items(node, PREFERRED).iter().enumerate() {
             let Some(preference) = term.get("preference") else { continue };
-            node_term(preference, &format!("{path}.{PREFERRED}[{i}].preference"), found);
+            node_term(preference, true, &format!("{path}.{PREFERRED}[{i}].preference"), found);
         }
     }
     for (i, constraint) in items(spec, "topologySpreadConstraints").iter().enumerate() {
@@ -113,11 +118,21 @@ fn nodes(spec: &Value, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-fn node_term(term: &Value, path: &str, found: &mut Vec<String>) {
+/// A preference is accepted with values that no label can have.
+fn node_term(term: &Value, preferred: bool, path: &str, found: &mut Vec<String>) {
     for (i, expression) in items(term, "matchExpressions").iter().enumerate() {
         let key = text(expression, "key");
         if let Some(words) = deprecated_label(key) {
             found.push(format!("{path}.matchExpressions[{i}].key: {key} is {words}"));
+        }
+        if !preferred {
+            continue;
+        }
+        for (j, value) in texts(expression, "values").enumerate() {
+            for message in names::label_value(value) {
+                found
+                    .push(format!("{path}.matchExpressions[{i}].values[{j}]: {value} is invalid, {message}"));
+            }
         }
     }
 }

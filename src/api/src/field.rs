@@ -133,7 +133,12 @@ impl Error {
 
     /// A value that is malformed; `value` is printed as upstream prints it.
     pub fn invalid(path: &Path, value: impl Shown, detail: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Invalid, path: path.clone(), shown: Some(value.shown()), detail: detail.into() }
+        Self {
+            kind: ErrorKind::Invalid,
+            path: path.clone(),
+            shown: Some(value.shown()),
+            detail: detail.into(),
+        }
     }
 
     /// A value of the wrong type.
@@ -148,19 +153,32 @@ impl Error {
 
     /// A value that must be unique and is not.
     pub fn duplicate(path: &Path, value: impl Shown) -> Self {
-        Self { kind: ErrorKind::Duplicate, path: path.clone(), shown: Some(value.shown()), detail: String::new() }
+        Self {
+            kind: ErrorKind::Duplicate,
+            path: path.clone(),
+            shown: Some(value.shown()),
+            detail: String::new(),
+        }
     }
 
     /// A reference to something that does not exist.
     pub fn not_found(path: &Path, value: impl Shown) -> Self {
-        Self { kind: ErrorKind::NotFound, path: path.clone(), shown: Some(value.shown()), detail: String::new() }
+        Self {
+            kind: ErrorKind::NotFound,
+            path: path.clone(),
+            shown: Some(value.shown()),
+            detail: String::new(),
+        }
     }
 
     /// A value outside an enumeration.
     pub fn not_supported<S: AsRef<str>>(path: &Path, value: impl Shown, supported: &[S]) -> Self {
         let quoted: Vec<String> = supported.iter().map(|s| go_quote(s.as_ref())).collect();
-        let detail =
-            if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
+        let detail = if quoted.is_empty() {
+            String::new()
+        } else {
+            format!("supported values: {}", quoted.join(", "))
+        };
         Self { kind: ErrorKind::NotSupported, path: path.clone(), shown: Some(value.shown()), detail }
     }
 

@@ -15,6 +15,7 @@ pub mod selector;
 mod status;
 pub mod time;
 mod user;
+pub mod warning;
 
 pub use attributes::{RequestInfo, Verb};
 pub use body::{Body, BodyError};

@@ -134,6 +134,8 @@ struct Inner {
     log: Option<String>,
     /// `metadata.continue` of the status; empty for none.
     cont: String,
+    /// `Warning` texts that go with the answer.
+    warnings: Vec<String>,
 }
 
 /// The answer of a fallible step on a request's path.
@@ -149,6 +151,7 @@ impl ApiError {
             details: None,
             log: None,
             cont: String::new(),
+            warnings: Vec::new(),
         }))
     }
 
@@ -231,6 +234,7 @@ impl ApiError {
     /// 405 in upstream's one phrase.
     pub fn method_not_allowed() -> Self {
         Self::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
+            .with_causes(Vec::new())
     }
 
     /// 410 for a revision that is no longer kept.
@@ -290,6 +294,18 @@ impl ApiError {
     pub fn with_uid(mut self, uid: &str) -> Self {
         uid.clone_into(&mut self.0.details.get_or_insert_with(Details::default).uid);
         self
+    }
+
+    /// Adds what the client is warned of beside the error.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.0.warnings.extend(warnings);
+        self
+    }
+
+    /// What the client is warned of beside the error.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.warnings
     }
 
     /// Sets the token in the status's list metadata with which a client may go on.

@@ -184,6 +184,7 @@ impl<'a> Call<'a> {
     ) -> Result<()> {
         let tracker = self.resource.tracker(&self.target.subresource);
         tracker.update(&self.manager(options), live, new, &time::now_rfc3339());
+        self.resource.kind.forget_empties(new);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! One served resource: its data row, its schema, its rules and its cache, bound once at start.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -115,12 +116,18 @@ impl Resource {
     ///
     /// # Errors
     /// What upstream says of an applied tree that no object of the kind can hold.
-    pub(crate) fn normalize_applied(&self, object: &mut Object, validation: FieldValidation) -> Result<Vec<String>> {
+    pub(crate) fn normalize_applied(
+        &self,
+        object: &mut Object,
+        validation: FieldValidation,
+    ) -> Result<Vec<String>> {
         let gvk = self.gvk();
         let place = format!("{}/{}", object.namespace(), object.name());
         let problems = self.kind.normalize(object, validation).map_err(|error| {
-            let message =
-                format!("failed to convert new object ({place}; {gvk}) to proper version: {}", error.message());
+            let message = format!(
+                "failed to convert new object ({place}; {gvk}) to proper version: {}",
+                error.message()
+            );
             ApiError::new(portcullis_api::Reason::Unknown, message)
         })?;
         if validation == FieldValidation::Strict && !problems.is_empty() {
@@ -164,7 +171,8 @@ impl Resource {
 
     /// The 422 of an object of this kind.
     pub(crate) fn invalid(&self, name: &str, errors: &ErrorList) -> ApiError {
-        ApiError::invalid(&self.gr.group, self.kind.kind(), name, errors)
+        let kind = self.stored.as_ref().map_or(self.kind, |stored| stored.kind);
+        ApiError::invalid(&kind.gvk().gv.group, kind.kind(), name, errors)
     }
 
     /// The object of an entry as this version shows it: TypeMeta, resourceVersion, converted.
@@ -202,6 +210,27 @@ impl Resource {
     /// Whether stored and served version differ.
     pub(crate) fn converts(&self) -> bool {
         self.stored.as_ref().is_some_and(|stored| stored.conversion.is_some())
+    }
+
+    /// Does something to an object in the version it is stored in, which is the one rules are written for.
+    pub(crate) fn as_stored<T>(&self, object: &mut Object, work: impl FnOnce(&mut Object) -> T) -> T {
+        let Some(conversion) = self.conversion() else { return work(object) };
+        let mut stored = (conversion.to_stored)(std::mem::take(object));
+        let done = work(&mut stored);
+        *object = (conversion.to_served)(stored);
+        done
+    }
+
+    /// An object of this version as it is stored.
+    pub(crate) fn stored_form<'o>(&self, object: &'o Object) -> Cow<'o, Object> {
+        match self.conversion() {
+            Some(conversion) => Cow::Owned((conversion.to_stored)(object.clone())),
+            None => Cow::Borrowed(object),
+        }
+    }
+
+    fn conversion(&self) -> Option<&Conversion> {
+        self.stored.as_ref()?.conversion.as_ref()
     }
 
     /// The bytes to store for an object of this version.

@@ -39,7 +39,8 @@ impl Registry {
         let mut call = Call::new(self, resource, target.clone(), asked);
         call.warnings.extend(resource.row.deprecation.map(str::to_owned));
         check_method(&call, info.verb, &parts.method)?;
-        dispatch(&mut call, info.verb).await
+        let answer = dispatch(&mut call, info.verb).await;
+        answer.map_err(|error| error.with_warnings(std::mem::take(&mut call.warnings)))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod at;
 mod body;
+mod empties;
 mod identity;
 mod json;
 mod reader;

@@ -5,9 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, WARNING};
 use http::{HeaderName, HeaderValue, Response};
-use portcullis_api::{ApiError, Body};
+use portcullis_api::{ApiError, Body, warning};
 use tower::{Layer, Service};
 use tracing::{error, warn};
 
@@ -58,7 +58,7 @@ where
                 Ok(response) => response,
                 Err(error) => {
                     log(&error, audit_id.as_ref().ok());
-                    respond::negotiated(&error, wish)
+                    warned(respond::negotiated(&error, wish), &error)
                 }
             };
             let headers = response.headers_mut();
@@ -69,6 +69,14 @@ where
             Ok(response)
         })
     }
+}
+
+/// Puts the warnings that were collected before the request was refused beside the refusal.
+fn warned(mut response: Response<Body>, error: &ApiError) -> Response<Body> {
+    for header in error.warnings().iter().filter_map(|text| warning::header(text)) {
+        response.headers_mut().append(WARNING, header);
+    }
+    response
 }
 
 /// The words that only the log sees.

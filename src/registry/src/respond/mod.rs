@@ -126,25 +126,11 @@ pub(crate) fn respond(call: &Call<'_>, content_type: &'static str, code: StatusC
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     for warning in &call.warnings {
-        if let Ok(value) = HeaderValue::from_str(&warning_header(warning)) {
+        if let Some(value) = portcullis_api::warning::header(warning) {
             headers.append(WARNING, value);
         }
     }
     response
-}
-
-/// `299 - "text"` as RFC 7234 writes it; what a header cannot carry is dropped.
-pub(crate) fn warning_header(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 9);
-    out.push_str("299 - \"");
-    for c in text.chars().filter(|c| !c.is_control()) {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push('"');
-    out
 }
 
 fn parse(body: &Bytes) -> Result<serde_json::Map<String, Value>> {

@@ -23,7 +23,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let name = pod_name(call, &binding)?;
     check(&binding)?;
     let mut pods = call.redirect("", "v1", "pods")?;
-    let strategy = pods.resource.strategy()?;
+    let strategy = pods.resource.endpoint_strategy("binding")?;
     let produce = |call: &mut Call<'_>, live: Option<&Object>| assigned(call, live, &binding, &name);
     let change = Change {
         name: &name,

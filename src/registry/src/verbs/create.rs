@@ -58,7 +58,7 @@ pub(crate) async fn store_new(
     let generated = asked.is_empty() && !object.meta_str("generateName").is_empty();
     let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(object), None)?;
     if options.dry_run {
-        return already_there(call, &name).map_or(Ok(Written::dry(admitted)), Err);
+        return already_there(call, &name).map_or(Ok(Written::dry(admitted).as_created()), Err);
     }
     let stored = call.registry.commit(call, &name, admitted, Effect::Create { claims }).await?;
     stored.ok_or_else(|| name_taken(call, &name, generated))
@@ -87,15 +87,20 @@ fn before_create(call: &mut Call<'_>, object: &mut Object) -> Result<()> {
     let resource = call.resource;
     meta::ensure_namespace(object, resource.scope(), &call.target.namespace)?;
     let strategy = resource.strategy()?;
-    strategy.prepare_create(object);
-    let mut errors = Vec::new();
-    strategy.validate(object, &mut errors);
-    if errors.is_empty() {
-        kinds::meta::before_create(object, resource.scope() == Scope::Namespaced, &mut errors);
+    if resource.is("certificates.k8s.io", "certificatesigningrequests") {
+        kinds::others::stamp_requester(object, call.user);
     }
-    if !errors.is_empty() {
-        return Err(resource.invalid(object.name(), &errors));
-    }
-    call.warnings.extend(strategy.warnings(object, None));
-    Ok(())
+    resource.as_stored(object, |object| {
+        strategy.prepare_create(object);
+        let mut errors = Vec::new();
+        strategy.validate(object, &mut errors);
+        if errors.is_empty() {
+            kinds::meta::before_create(object, resource.scope() == Scope::Namespaced, &mut errors);
+        }
+        if !errors.is_empty() {
+            return Err(resource.invalid(object.name(), &errors));
+        }
+        call.warnings.extend(strategy.warnings(object, None));
+        Ok(())
+    })
 }

@@ -101,10 +101,11 @@ async fn attempt(
 }
 
 fn plan(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<Plan> {
-    check_preconditions(call, options, live)?;
     if call.resource.is("", "namespaces") {
+        check_namespace_preconditions(call, options, live)?;
         return Ok(plan_namespace(live));
     }
+    check_preconditions(call, options, live)?;
     let mut object = live.clone();
     let graceful = match begin_grace(call, options, &mut object)? {
         Grace::None => false,
@@ -138,6 +139,24 @@ fn plan_namespace(live: &Object) -> Plan {
     object.set_meta_str("deletionTimestamp", &time::now_rfc3339());
     object.set_at(&["status", "phase"], "Terminating".into());
     Plan::Mark(object)
+}
+
+/// Upstream's namespaces have words of their own for the same refusal.
+fn check_namespace_preconditions(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<()> {
+    let (gr, name) = (&call.resource.gr, live.name());
+    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != live.uid()) {
+        let found = live.uid();
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+        return Err(ApiError::conflict(gr, name, &why));
+    }
+    if let Some(version) = options.resource_version.as_deref().filter(|v| *v != live.resource_version()) {
+        let found = live.resource_version();
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {found}"
+        );
+        return Err(ApiError::conflict(gr, name, &why));
+    }
+    Ok(())
 }
 
 fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<()> {

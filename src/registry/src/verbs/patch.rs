@@ -95,6 +95,7 @@ async fn apply(call: &mut Call<'_>, name: &str, body: &[u8], options: &WriteOpti
         let problems = call.resource.normalize_applied(&mut new, options.field_validation)?;
         call.warnings.extend(problems);
         defaults::apply(call.resource.gvk(), &mut new);
+        call.resource.kind.forget_empties(&mut new);
         if live.is_none() {
             new.set_meta_str("name", name);
             meta::wipe_system_fields(&mut new);

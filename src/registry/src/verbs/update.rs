@@ -45,8 +45,9 @@ enum Attempt {
 
 /// Runs a change until it is committed or refused.
 pub(crate) async fn run(call: &mut Call<'_>, change: &Change<'_>) -> Result<Written> {
+    let before = call.warnings.len();
     for _ in 0..MAX_ATTEMPTS {
-        call.warnings.clear();
+        call.warnings.truncate(before);
         if let Attempt::Done(written) = attempt(call, change).await? {
             return Ok(written);
         }
@@ -155,16 +156,20 @@ fn before_update(call: &mut Call<'_>, strategy: &dyn Strategy, new: &mut Object,
     let scope = call.resource.scope();
     meta::ensure_namespace(new, scope, &call.target.namespace)?;
     copy_or_remove(new, old, "generation");
-    strategy.prepare_update(new, old);
-    kinds::meta::carry_over(new, old);
-    let mut errors = Vec::new();
-    kinds::meta::before_update(new, old, scope == Scope::Namespaced, &mut errors);
-    strategy.validate_update(new, old, &mut errors);
-    if !errors.is_empty() {
-        return Err(call.resource.invalid(new.name(), &errors));
-    }
-    call.warnings.extend(strategy.warnings(new, Some(old)));
-    Ok(())
+    let resource = call.resource;
+    let old = &*resource.stored_form(old);
+    resource.as_stored(new, |new| {
+        strategy.prepare_update(new, old);
+        kinds::meta::carry_over(new, old);
+        let mut errors = Vec::new();
+        kinds::meta::before_update(new, old, scope == Scope::Namespaced, &mut errors);
+        strategy.validate_update(new, old, &mut errors);
+        if !errors.is_empty() {
+            return Err(resource.invalid(new.name(), &errors));
+        }
+        call.warnings.extend(strategy.warnings(new, Some(old)));
+        Ok(())
+    })
 }
 
 fn copy_or_remove(new: &mut Object, old: &Object, field: &str) {

@@ -282,7 +282,7 @@ impl View {
     }
 
     fn bookmark(&self, revision: Revision, annotations: Option<Value>) -> Result<Bytes> {
-        let mut metadata = json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null });
+        let mut metadata = json!({ "resourceVersion": revision.to_string() });
         if let (Some(annotations), Some(map)) = (annotations, metadata.as_object_mut()) {
             map.insert("annotations".into(), annotations);
         }

@@ -2,12 +2,15 @@
 
 use serde_json::{Map, Value};
 
+use super::empties::is_never_nil;
 use crate::types::{Field, Struct, Type, types};
 
 /// What a field shows of a value that was read; none if Go leaves it out. `None` is nil or zero.
 pub(super) fn shown(field: &Field, value: Option<Value>) -> Option<Value> {
     match value {
         Some(value) if field.pointer || !is_empty(&field.ty, &value) => Some(value),
+        // What was sent empty is owned by who sent it; it becomes nil when it is stored.
+        Some(value) if is_never_nil(field) && !value.is_null() => Some(value),
         _ => field.shown_when_absent().then(|| zero_field(field)),
     }
 }

@@ -30,6 +30,16 @@ pub(super) fn daemon_set(object: &mut Object) {
     }
     set_missing(spec, "revisionHistoryLimit", 10);
     template(spec);
+    keep_template_generation(object);
+}
+
+/// Go keeps the generation of the template in an annotation, which every daemon set is given.
+fn keep_template_generation(object: &mut Object) {
+    let metadata = object.metadata_mut();
+    let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(annotations) = annotations {
+        annotations.entry("deprecated.daemonset.template.generation").or_insert_with(|| "0".into());
+    }
 }
 
 pub(super) fn replica_set(object: &mut Object) {

@@ -1,12 +1,11 @@
 //! Certificate signing requests.
 
-use portcullis_api::field::ErrorList;
 use portcullis_api::{Map, Object, UserInfo, Value, time};
 
 use super::kind::{Kind, Status, empty, keep};
 use super::tree::part;
 use crate::kinds::Row;
-use crate::kinds::check::{At, items, text};
+use crate::kinds::check::{items, text};
 use crate::kinds::meta;
 
 mod rules;

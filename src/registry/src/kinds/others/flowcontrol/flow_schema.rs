@@ -4,7 +4,7 @@ use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 use serde_json::json;
 
-use crate::kinds::check::{At, flag, int, items, one_of, required_text, text, texts};
+use crate::kinds::check::{At, flag, int, items, required_text, text, texts};
 use crate::kinds::meta;
 use crate::kinds::others::kind::{Kind, empty};
 use crate::kinds::others::tree::{part, sub};

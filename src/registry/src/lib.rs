@@ -140,7 +140,8 @@ impl Registry {
     /// Warns of objects that are stored but that nothing enforces yet.
     pub(crate) fn warn_unenforced(&self, call: &mut call::Call<'_>) {
         if resource::unenforced(call.resource) {
-            call.warnings.push("portcullis: stored, not enforced".to_owned());
+            // First, because some clients show only the last warning, and that should be upstream's.
+            call.warnings.insert(0, "portcullis: stored, not enforced".to_owned());
         }
     }
 }

@@ -99,7 +99,12 @@ impl Reader for Registry {
 
 #[async_trait::async_trait]
 impl Lookup for Registry {
-    async fn get(&self, of: Watched, namespace: &str, name: &str) -> Result<Option<Arc<Object>>, LookupError> {
+    async fn get(
+        &self,
+        of: Watched,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Object>>, LookupError> {
         let missing = || LookupError(format!("{} are not served", of.as_str()));
         let resource = self.resources().get("", "v1", of.as_str()).ok_or_else(missing)?;
         // What was acknowledged anywhere must be seen here: a revoked token must not be found valid.

@@ -171,7 +171,7 @@ impl Resource {
 
     /// The 422 of an object of this kind.
     pub(crate) fn invalid(&self, name: &str, errors: &ErrorList) -> ApiError {
-        let kind = self.stored.as_ref().map_or(self.kind, |stored| stored.kind);
+        let kind = self.stored_kind();
         ApiError::invalid(&kind.gvk().gv.group, kind.kind(), name, errors)
     }
 
@@ -229,6 +229,21 @@ impl Resource {
         }
     }
 
+    /// The kind objects are stored as; refusals speak of it.
+    pub(crate) fn stored_kind(&self) -> &'static Kind {
+        self.stored.as_ref().map_or(self.kind, |stored| stored.kind)
+    }
+
+    /// What is left of an object (without TypeMeta) when only its metadata is asked for.
+    pub(crate) fn metadata_of(&self, object: &Value) -> Value {
+        let mut metadata =
+            object.get("metadata").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        if self.is("apps", "daemonsets") {
+            hide_template_generation(&mut metadata);
+        }
+        metadata
+    }
+
     fn conversion(&self) -> Option<&Conversion> {
         self.stored.as_ref()?.conversion.as_ref()
     }
@@ -263,6 +278,16 @@ impl Resource {
              them or set propagationPolicy=Orphan to suppress this warning"
                 .to_owned()
         })
+    }
+}
+
+/// The annotation is how Go keeps a field of an older version; it is part of the object, not its metadata.
+fn hide_template_generation(metadata: &mut Value) {
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
+    annotations.remove("deprecated.daemonset.template.generation");
+    if annotations.is_empty() {
+        metadata.remove("annotations");
     }
 }
 

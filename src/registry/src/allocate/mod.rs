@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::Registry;
 use crate::call::Call;
+use crate::kinds::core::service::addresses::related;
 use ports::NodePorts;
 pub(crate) use ports::Reservation;
 
@@ -87,6 +88,12 @@ impl Registry {
         if let Some(old) = old {
             families::keep_allocated(new, old);
         }
+        let mut errors = Vec::new();
+        let old_spec = old.and_then(|old| old.get("spec"));
+        related(new.get("spec").unwrap_or(&Value::Null), old_spec, &mut errors);
+        if !errors.is_empty() {
+            return Err(call.resource.invalid(new.name(), &errors));
+        }
         families::init(new);
         let mut claims = Claims::default();
         self.claim_address(call, new, old, &mut claims)?;
@@ -123,6 +130,9 @@ impl Registry {
         if had.is_some_and(|had| had.to_string() == asked) {
             return Ok(());
         }
+        if new.name().is_empty() {
+            return Err(self.nameless(call)?);
+        }
         let address =
             if asked.is_empty() { self.free_address()? } else { self.asked_address(call, new, &asked)? };
         new.set_at(&["spec", "clusterIP"], address.to_string().into());
@@ -130,6 +140,16 @@ impl Registry {
         claims.claimed.push((address_key(address), address_object(address, new)?));
         claims.released.extend(had.map(address_key));
         Ok(())
+    }
+
+    /// An address is recorded under the name of its service.
+    fn nameless(&self, call: &Call<'_>) -> Result<ApiError> {
+        let why = format!(
+            "failed to allocate IP: IPAddress.networking.k8s.io \"{}\" is invalid: spec.parentRef.name: Required value",
+            self.free_address()?
+        );
+        let path = Path::new("spec").child("clusterIPs");
+        Ok(call.resource.invalid("", &vec![Error::invalid(&path, &json!([""]), why)]))
     }
 
     fn free_address(&self) -> Result<IpAddr> {

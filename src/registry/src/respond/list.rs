@@ -92,20 +92,13 @@ fn shape(call: &Call<'_>, output: Output, items: Vec<Value>, list_meta: &ListMet
             "metadata": meta, "items": items,
         }),
         Shape::Metadata(version) => {
-            let items: Vec<Value> = items.into_iter().map(|item| partial(version, into_map(item))).collect();
+            let items: Vec<Value> = items.iter().map(|item| partial(call.resource, version, item)).collect();
             json!({
                 "kind": "PartialObjectMetadataList", "apiVersion": version.api_version(),
                 "metadata": meta, "items": items,
             })
         }
     })
-}
-
-fn into_map(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 fn stream(call: &Call<'_>, selected: Selected) -> Body {

@@ -17,6 +17,7 @@ use crate::Response;
 use crate::call::Call;
 use crate::door::Written;
 use crate::negotiate::{Encoding, MetaVersion, Output, Shape};
+use crate::resource::Resource;
 
 /// The result of a write.
 pub(crate) fn written(
@@ -45,7 +46,9 @@ pub(crate) fn object(call: &Call<'_>, output: Output, code: StatusCode, body: &B
             let meta = ListMeta::of_object(&tree);
             encode(output.encoding, &table(call.resource, &call.query, version, &meta, &[tree])?)?
         }
-        Shape::Metadata(version) => encode(output.encoding, &partial(version, parse(body)?))?,
+        Shape::Metadata(version) => {
+            encode(output.encoding, &partial(call.resource, version, &Value::Object(parse(body)?)))?
+        }
     };
     Ok(respond(call, output.encoding.content_type(), code, full(bytes)))
 }
@@ -86,9 +89,12 @@ pub(crate) fn created_status(call: &Call<'_>, output: Output) -> Result<Response
 }
 
 /// `PartialObjectMetadata` of an object.
-pub(crate) fn partial(version: MetaVersion, mut object: serde_json::Map<String, Value>) -> Value {
-    let metadata = object.remove("metadata").unwrap_or_else(|| json!({}));
-    json!({ "kind": "PartialObjectMetadata", "apiVersion": version.api_version(), "metadata": metadata })
+pub(crate) fn partial(resource: &Resource, version: MetaVersion, object: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": version.api_version(),
+        "metadata": resource.metadata_of(object),
+    })
 }
 
 /// The bytes of a tree.

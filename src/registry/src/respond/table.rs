@@ -82,7 +82,7 @@ fn row(resource: &Resource, version: MetaVersion, include: Include, object: &Val
         row.insert("conditions".into(), conditions);
     }
     let shown = match include {
-        Include::Metadata => partial(version, object.as_object().cloned().unwrap_or_default()),
+        Include::Metadata => partial(resource, version, object),
         Include::Object => {
             let mut full = object.as_object().cloned().unwrap_or_default();
             full.insert("apiVersion".into(), resource.kind.api_version().into());

@@ -1,12 +1,14 @@
 //! `pods/NAME/binding`: the scheduler's decision, made once.
 
 use http::StatusCode;
+use portcullis_api::field::ErrorList;
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
 use serde_json::json;
 
 use crate::call::Call;
 use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
+use crate::strategy::Strategy;
 use crate::verbs::update::{self, Change};
 use crate::{Response, respond};
 
@@ -23,7 +25,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let name = pod_name(call, &binding)?;
     check(&binding)?;
     let mut pods = call.redirect("", "v1", "pods")?;
-    let strategy = pods.resource.endpoint_strategy("binding")?;
+    let strategy = &Assignment;
     let produce = |call: &mut Call<'_>, live: Option<&Object>| assigned(call, live, &binding, &name);
     let change = Change {
         name: &name,
@@ -35,6 +37,15 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     };
     update::run(&mut pods, &change).await?;
     respond::created_status(call, output)
+}
+
+/// Upstream writes an assignment without the rules of a pod update: the scheduler sets what nobody may.
+struct Assignment;
+
+impl Strategy for Assignment {
+    fn validate(&self, _: &Object, _: &mut ErrorList) {}
+
+    fn validate_update(&self, _: &Object, _: &Object, _: &mut ErrorList) {}
 }
 
 fn pod_name(call: &Call<'_>, binding: &Object) -> Result<String> {
@@ -82,16 +93,17 @@ fn assigned(call: &mut Call<'_>, live: Option<&Object>, binding: &Object, name: 
     }
     let mut new = live.clone();
     new.set_at(&["spec", "nodeName"], binding.str_at(&["target", "name"]).into());
-    merge_annotations(&mut new, binding);
+    new.remove_at(&["status", "nominatedNodeName"]);
+    merge(&mut new, "annotations", binding.annotations());
+    merge(&mut new, "labels", binding.labels());
     set_scheduled(&mut new);
     Ok(new)
 }
 
-fn merge_annotations(pod: &mut Object, binding: &Object) {
-    let added: Vec<(String, String)> =
-        binding.annotations().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+/// What the scheduler says of the pod goes with its decision.
+fn merge<'b>(pod: &mut Object, field: &str, added: impl Iterator<Item = (&'b str, &'b str)>) {
     for (key, value) in added {
-        pod.set_at(&["metadata", "annotations", &key], value.into());
+        pod.set_at(&["metadata", field, key], value.into());
     }
 }
 

@@ -161,7 +161,8 @@ fn check_namespace_preconditions(call: &Call<'_>, options: &DeleteOptions, live:
 
 fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<()> {
     // Upstream writes the kind where the resource belongs; clients compare the words.
-    let kind = GroupResource::new(call.resource.gr.group.clone(), call.resource.kind.kind());
+    let kind = call.resource.stored_kind().gvk();
+    let kind = GroupResource::new(kind.gv.group.clone(), kind.kind.clone());
     if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != live.uid()) {
         let why = format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({}). \

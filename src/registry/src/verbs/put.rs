@@ -16,14 +16,12 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let body = call.read_body().await?;
     let options = WriteOptions::of_update(&call.query)?;
     let mut object = create::decode(call, &body, options.field_validation)?;
-    let decode_warnings = std::mem::take(&mut call.warnings);
     let name = call.target.name.clone();
     check_name(&object, &name)?;
     meta::ensure_namespace(&mut object, call.resource.scope(), &call.target.namespace)?;
     let uid = object.uid().to_owned();
     let strategy = call.resource.endpoint_strategy(&call.target.subresource)?;
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
-        call.warnings.extend(decode_warnings.iter().cloned());
         let mut new = object.clone();
         if live.is_none() {
             meta::wipe_system_fields(&mut new);

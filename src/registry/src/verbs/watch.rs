@@ -267,7 +267,9 @@ impl View {
         }
         let object = match self.output.shape {
             Shape::Full => Value::from(self.resource.tree(entry)?),
-            Shape::Metadata(version) => partial(version, self.resource.bare_tree(entry)?.into_map()),
+            Shape::Metadata(version) => {
+                partial(&self.resource, version, &Value::from(self.resource.bare_tree(entry)?))
+            }
             Shape::Table(version) => self.table(version, entry)?,
         };
         let event = json!({ "type": word(shown_as), "object": object });

@@ -8,8 +8,8 @@ use portcullis_admission::{Chain as Admission, plugins};
 use portcullis_apiserver::{Discovery, Oidc, PublishedKeys, Server};
 use portcullis_audit::{AuditLog, LogConfig};
 use portcullis_authn::{
-    Anonymous, AuthenticationConfiguration, Authenticator, BootstrapTokens, KeySet, Schemes, ServiceAccountTokens,
-    TokenFile, TokenIssuer, TokenScheme,
+    Anonymous, AuthenticationConfiguration, Authenticator, BootstrapTokens, KeySet, Schemes,
+    ServiceAccountTokens, TokenFile, TokenIssuer, TokenScheme,
 };
 use portcullis_authz::rbac::RbacIndex;
 use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, policies};
@@ -35,7 +35,11 @@ pub(crate) struct Running {
 }
 
 /// Starts everything; each step reports itself.
-pub(crate) async fn assemble(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Result<Running, Failure> {
+pub(crate) async fn assemble(
+    options: &ServeOptions,
+    dir: &DataDir,
+    steps: &mut Steps,
+) -> Result<Running, Failure> {
     dir.create()?;
     let store = steps.run("store", || open_store(dir))?;
     let pki = steps.run("certificates", || open_pki(options, dir))?;
@@ -50,16 +54,21 @@ pub(crate) async fn assemble(options: &ServeOptions, dir: &DataDir, steps: &mut 
         tokens,
         ranges: options.service_ranges()?,
     };
-    let registry = Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
+    let registry =
+        Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
     steps.wait("policies", bootstrap(&registry, options)).await?;
-    let keys = KeySet::new(pki.token_verification_keys().map_err(|e| Failure::caused("the token keys cannot be read", &e))?);
+    let keys = KeySet::new(
+        pki.token_verification_keys().map_err(|e| Failure::caused("the token keys cannot be read", &e))?,
+    );
     let authenticator = authenticator(options, &registry, &keys)?;
     registry.set_authenticator(authenticator.clone());
     let audit = Arc::new(open_audit(options, dir)?);
-    let live = pki.live("apiserver").map_err(|e| Failure::caused("the serving certificate cannot be used", &e))?;
+    let live =
+        pki.live("apiserver").map_err(|e| Failure::caused("the serving certificate cannot be used", &e))?;
     let trust = trust(&pki)?;
     let tls = server_config(live.clone()).map_err(|e| Failure::caused("TLS cannot be set up", &e))?;
-    let fairness = Fairness::new(policies::platform_objects().iter().map(|(_, object)| object), seats(options));
+    let fairness =
+        Fairness::new(policies::platform_objects().iter().map(|(_, object)| object), seats(options));
     let serve = registry.clone();
     let rest = tower::util::BoxCloneSyncService::new(tower::service_fn(move |request| {
         let registry = serve.clone();
@@ -104,7 +113,9 @@ impl Running {
 
 fn open_store(dir: &DataDir) -> Result<Arc<dyn Store>, Failure> {
     let opened = Embedded::open(portcullis_storage::Options::new(dir.store()));
-    opened.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(|error| super::preflight::store_failure(dir, &error))
+    opened
+        .map(|store| Arc::new(store) as Arc<dyn Store>)
+        .map_err(|error| super::preflight::store_failure(dir, &error))
 }
 
 fn open_pki(options: &ServeOptions, dir: &DataDir) -> Result<Arc<Pki>, Failure> {
@@ -123,8 +134,10 @@ fn open_pki(options: &ServeOptions, dir: &DataDir) -> Result<Arc<Pki>, Failure> 
     }
     let wanted = portcullis_pki::Options { sites, token_algorithm: None::<Algorithm> };
     Pki::open_or_issue(dir.path(), wanted).map(Arc::new).map_err(|error| {
-        Failure::caused("the certificates cannot be prepared", &error)
-            .fix(format!("see that {} belongs to this user and is not readable by others", dir.path().display()))
+        Failure::caused("the certificates cannot be prepared", &error).fix(format!(
+            "see that {} belongs to this user and is not readable by others",
+            dir.path().display()
+        ))
     })
 }
 
@@ -147,7 +160,10 @@ async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions) -> Result<(
     let platform = policies::platform_objects().iter().chain(policies::bootstrap_objects());
     let mut wanted: Vec<_> = platform.cloned().collect();
     wanted.extend(super::platform::own_objects(options)?);
-    registry.bootstrap(wanted).await.map_err(|error| api_failure("the bootstrap objects cannot be stored", &error))
+    registry
+        .bootstrap(wanted)
+        .await
+        .map_err(|error| api_failure("the bootstrap objects cannot be stored", &error))
 }
 
 fn authenticator(
@@ -155,7 +171,8 @@ fn authenticator(
     registry: &Arc<Registry>,
     keys: &Arc<KeySet>,
 ) -> Result<Arc<Authenticator>, Failure> {
-    let bad = |error: portcullis_authn::ConfigError| Failure::caused("authentication cannot be set up", &error);
+    let bad =
+        |error: portcullis_authn::ConfigError| Failure::caused("authentication cannot be set up", &error);
     let lookup = registry.clone();
     let issuers = vec![options.issuer().to_owned()];
     let mut tokens: Vec<Arc<dyn TokenScheme>> = Vec::new();

@@ -1,7 +1,7 @@
 //! Why a command failed, and what to do about it.
 
-use std::fmt::Display;
-use std::io::Write as _;
+use std::fmt::{self, Display};
+use std::io;
 
 /// A failure in the words of whoever ran the command: what happened, because of what, and the fix.
 #[derive(Debug)]
@@ -42,14 +42,20 @@ impl Failure {
 
     /// Writes the failure to standard error.
     pub(crate) fn print(&self) {
-        let mut text = format!("✗ {}\n", self.what);
-        for cause in &self.why {
-            text.push_str(&format!("  because {cause}\n"));
-        }
-        if let Some(fix) = &self.fix {
-            text.push_str(&format!("  fix: {fix}\n"));
-        }
         // Nowhere is left to report a closed standard error.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = io::Write::write_all(&mut io::stderr(), format!("✗ {self}\n").as_bytes());
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        for cause in &self.why {
+            write!(f, "\n  because {cause}")?;
+        }
+        match &self.fix {
+            Some(fix) => write!(f, "\n  fix: {fix}"),
+            None => Ok(()),
+        }
     }
 }

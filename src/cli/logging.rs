@@ -1,5 +1,7 @@
 //! Structured logs on standard error.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -12,4 +14,9 @@ pub(crate) fn start(level: &str, json: bool) {
         .with_span_events(FmtSpan::NONE);
     // A second call (tests) keeps the first subscriber.
     let _ = if json { builder.json().try_init() } else { builder.try_init() };
+}
+
+/// Whether a person reads the log.
+pub(crate) fn at_a_terminal() -> bool {
+    std::io::stderr().is_terminal()
 }

@@ -1,15 +1,30 @@
 //! The commands, one file each.
 
+mod administrators;
 mod apiserver;
+mod ask;
 mod assemble;
+mod certificates;
+mod certs;
+mod checks;
+mod doctor;
+mod down;
 mod failure;
+mod lifetime;
 mod logging;
 mod options;
 mod paths;
+mod place;
 mod platform;
 mod preflight;
+mod print;
+mod process;
+mod serve;
 mod state;
+mod status;
 mod steps;
+mod up;
+mod user;
 mod version;
 
 use std::process::ExitCode;
@@ -28,8 +43,18 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run everything in one process and add it to your kubeconfig.
+    Up(up::Arguments),
+    /// Stop the server of a data directory and wait until it has drained.
+    Down(down::Arguments),
+    /// Say what runs, how it feels and what it holds.
+    Status(status::Arguments),
+    /// Check what a server needs of this machine, and say how to mend it.
+    Doctor(doctor::Arguments),
     /// Run the API server alone.
     Apiserver(apiserver::Arguments),
+    /// Issue, list and renew certificates.
+    Certs(certs::Arguments),
     /// Say which version this is.
     Version(version::Arguments),
 }
@@ -37,6 +62,11 @@ enum Command {
 /// Runs the command.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
+        Command::Up(arguments) => up::run(arguments),
+        Command::Down(arguments) => down::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Certs(arguments) => certs::run(&arguments),
         Command::Apiserver(arguments) => apiserver::run(arguments),
         Command::Version(arguments) => version::run(&arguments),
     }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 use portcullis_registry::ServiceRanges;
 use serde::Deserialize;
@@ -68,6 +68,23 @@ pub(crate) struct ServeOptions {
     /// Log JSON lines rather than text.
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub(crate) log_json: Option<bool>,
+    /// Print steps as text or as JSON lines; text at a terminal, nothing otherwise.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+    /// For `up`, which has a flag of its own: whether the kubeconfig is left alone.
+    #[arg(skip)]
+    pub(crate) no_kubeconfig: Option<bool>,
+}
+
+/// How a command prints.
+#[derive(ValueEnum, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For tools.
+    Json,
 }
 
 impl ServeOptions {
@@ -98,6 +115,8 @@ impl ServeOptions {
             request_timeout: self.request_timeout.or(file.request_timeout),
             log_level: self.log_level.or(file.log_level),
             log_json: self.log_json.or(file.log_json),
+            output: self.output.or(file.output),
+            no_kubeconfig: self.no_kubeconfig.or(file.no_kubeconfig),
         }
     }
 

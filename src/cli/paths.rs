@@ -39,6 +39,11 @@ impl DataDir {
         self.0.join("store.redb")
     }
 
+    /// Keys and certificates.
+    pub(crate) fn pki(&self) -> PathBuf {
+        self.0.join("pki")
+    }
+
     /// What a running server says of itself.
     pub(crate) fn state(&self) -> PathBuf {
         self.0.join("apiserver.json")

@@ -14,23 +14,31 @@ pub(crate) fn own_objects(options: &ServeOptions) -> Result<Vec<(Gvr, Object)>, 
     let first = Ipv4Addr::from(u32::from(ranges.addresses.network()).saturating_add(1));
     let port = options.secure_port.filter(|port| *port != 0).unwrap_or(6443);
     Ok(vec![
-        object("networking.k8s.io", "servicecidrs", json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
-            "metadata": { "name": "kubernetes" },
-            "spec": { "cidrs": [ranges.addresses.to_string()] },
-        }))?,
-        object("", "services", json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {
-                "name": "kubernetes", "namespace": "default",
-                "labels": { "component": "apiserver", "provider": "kubernetes" },
-            },
-            "spec": {
-                "type": "ClusterIP", "clusterIP": first.to_string(), "clusterIPs": [first.to_string()],
-                "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
-                "ports": [{ "name": "https", "port": 443, "protocol": "TCP", "targetPort": port }],
-            },
-        }))?,
+        object(
+            "networking.k8s.io",
+            "servicecidrs",
+            json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+                "metadata": { "name": "kubernetes" },
+                "spec": { "cidrs": [ranges.addresses.to_string()] },
+            }),
+        )?,
+        object(
+            "",
+            "services",
+            json!({
+                "apiVersion": "v1", "kind": "Service",
+                "metadata": {
+                    "name": "kubernetes", "namespace": "default",
+                    "labels": { "component": "apiserver", "provider": "kubernetes" },
+                },
+                "spec": {
+                    "type": "ClusterIP", "clusterIP": first.to_string(), "clusterIPs": [first.to_string()],
+                    "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
+                    "ports": [{ "name": "https", "port": 443, "protocol": "TCP", "targetPort": port }],
+                },
+            }),
+        )?,
     ])
 }
 

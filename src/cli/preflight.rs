@@ -3,10 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use portcullis_storage::StoreError;
 
-use super::Failure;
 use super::paths::DataDir;
+use super::{Failure, checks};
+
+/// What can be known before anything is made.
+pub(crate) fn before_serving(dir: &DataDir) -> Result<(), Failure> {
+    checks::data_directory(dir)?;
+    checks::space(dir)?;
+    checks::clock(dir, Timestamp::now())?;
+    checks::open_files()?;
+    Ok(())
+}
 
 /// Why an address cannot be served on, and by whom it is held.
 pub(crate) fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
@@ -29,9 +39,13 @@ pub(crate) fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
 pub(crate) fn store_failure(dir: &DataDir, error: &StoreError) -> Failure {
     let failure = Failure::caused(format!("the store {} cannot be opened", dir.store().display()), error);
     match error {
-        StoreError::InUse { .. } => failure.fix("stop the other server (portcullis down), or use another --data-dir"),
+        StoreError::InUse { .. } => {
+            failure.fix("stop the other server (portcullis down), or use another --data-dir")
+        }
         StoreError::DiskFull(_) => failure.fix("free some space on the disk"),
-        StoreError::Corrupt { .. } => failure.fix("restore the file from a backup; the damaged one was not changed"),
+        StoreError::Corrupt { .. } => {
+            failure.fix("restore the file from a backup; the damaged one was not changed")
+        }
         _ => failure.fix("see that the directory is writable for this user"),
     }
 }

@@ -14,9 +14,17 @@ pub(crate) struct State {
     pub(crate) server: String,
     /// The process.
     pub(crate) pid: u32,
+    /// The version of the program that wrote this.
+    #[serde(default)]
+    pub(crate) version: String,
 }
 
 impl State {
+    /// What this process says of itself.
+    pub(crate) fn of_this_process(server: String) -> Self {
+        Self { server, pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+
     /// Publishes the state; readers see the old file or the new one, never half of it.
     pub(crate) fn write(&self, dir: &DataDir) -> Result<(), Failure> {
         let path = dir.state();

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use super::Failure;
+use super::options::Output;
 
 /// How progress is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,14 +18,13 @@ pub(crate) enum Voice {
 }
 
 impl Voice {
-    /// Text for a terminal, JSON when asked for, silence otherwise.
-    pub(crate) fn choose(json: bool) -> Self {
-        if json {
-            Self::Json
-        } else if std::io::stdout().is_terminal() {
-            Self::Text
-        } else {
-            Self::Silent
+    /// As asked for; otherwise text for a terminal and silence for the rest.
+    pub(crate) fn choose(asked: Option<Output>) -> Self {
+        match asked {
+            Some(Output::Json) => Self::Json,
+            Some(Output::Text) => Self::Text,
+            None if std::io::stdout().is_terminal() => Self::Text,
+            None => Self::Silent,
         }
     }
 }
@@ -41,7 +41,11 @@ impl Steps {
     }
 
     /// Does a step.
-    pub(crate) fn run<T>(&mut self, name: &str, step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn run<T>(
+        &mut self,
+        name: &str,
+        step: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let begun = Instant::now();
         let done = step()?;
         self.tell(name, "", begun.elapsed());
@@ -81,6 +85,14 @@ impl Steps {
             Voice::Text => print_line(command),
             Voice::Json => print_line(&serde_json::json!({ "next": command }).to_string()),
         }
+    }
+
+    /// Tells tools why there is no next step. People read it on standard error.
+    pub(crate) fn failed(&self, failure: Failure) -> Failure {
+        if self.voice == Voice::Json {
+            print_line(&failure.to_json().to_string());
+        }
+        failure
     }
 
     /// Since when steps are taken.

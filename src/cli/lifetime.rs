@@ -1,0 +1,57 @@
+//! Lifetimes as people write them: `90m`, `8h`, `30d`, `1h30m`.
+
+use jiff::SignedDuration;
+
+/// Reads a lifetime; it is longer than nothing.
+pub(crate) fn parse(text: &str) -> Result<SignedDuration, String> {
+    let bad = || format!("{text:?} is no lifetime; write it like 90m, 8h or 30d");
+    let mut seconds = 0_i64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let unit_at = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+        let (digits, tail) = rest.split_at_checked(unit_at).ok_or_else(bad)?;
+        let mut chars = tail.chars();
+        let unit = match chars.next() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 60 * 60,
+            Some('d') => 24 * 60 * 60,
+            _ => return Err(bad()),
+        };
+        let count: i64 = digits.parse().map_err(|_| bad())?;
+        seconds = count.checked_mul(unit).and_then(|part| seconds.checked_add(part)).ok_or_else(bad)?;
+        rest = chars.as_str();
+    }
+    if seconds == 0 { Err(bad()) } else { Ok(SignedDuration::from_secs(seconds)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_add_up() {
+        for (text, seconds) in [("90s", 90), ("8h", 28_800), ("1h30m", 5_400), ("30d", 2_592_000)] {
+            assert_eq!(parse(text).unwrap().as_secs(), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_lifetime_is_refused() {
+        for text in [
+            "",
+            "0h",
+            "8",
+            "h",
+            "-1h",
+            "8 h",
+            "1w",
+            "8h5",
+            "99999999999999999999d",
+            "9223372036854775807d",
+            "8ħ",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

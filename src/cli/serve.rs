@@ -1,0 +1,87 @@
+//! What every serving command does: start, publish, wait for the word to stop, drain.
+
+use std::process::ExitCode;
+
+use portcullis_pki::Overrides;
+use portcullis_pki::kubeconfig::{Credential, Kubeconfig};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::assemble::{Running, assemble};
+use super::options::ServeOptions;
+use super::paths::DataDir;
+use super::state::State;
+use super::steps::Steps;
+use super::{Failure, preflight};
+
+/// What a shell sees of a process that ended at Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// The runtime every command uses that speaks to a network.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::caused("the asynchronous runtime cannot start", &error))
+}
+
+/// Starts a server that others can find.
+pub(crate) async fn start(
+    options: &ServeOptions,
+    dir: &DataDir,
+    steps: &mut Steps,
+) -> Result<Running, Failure> {
+    preflight::before_serving(dir)?;
+    let running = assemble(options, dir, steps).await?;
+    steps.tell("API server", &running.url(), steps.elapsed());
+    publish(&running, dir)?;
+    Ok(running)
+}
+
+/// Serves until the process is asked to stop, then drains. Asked again, it ends at once.
+pub(crate) async fn until_stopped(running: Running, dir: &DataDir) -> Result<ExitCode, Failure> {
+    let mut stop = Stop::listen()?;
+    stop.asked().await;
+    tracing::info!("Stopping");
+    State::remove(dir);
+    tokio::select! {
+        drained = running.shutdown() => drained.map(|()| ExitCode::SUCCESS),
+        () = stop.asked() => {
+            tracing::warn!("Asked twice to stop: requests in flight are cut off");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
+}
+
+/// Writes the kubeconfig and the state file: from here on the server is ready for others.
+fn publish(running: &Running, dir: &DataDir) -> Result<(), Failure> {
+    let fail =
+        |error: portcullis_pki::Error| Failure::caused("the admin kubeconfig cannot be written", &error);
+    let issued = running.pki.issue("admin", &Overrides::default()).map_err(fail)?;
+    let authority = running.pki.authority_pem("ca").map_err(fail)?;
+    Kubeconfig::new("portcullis", &running.url(), authority, "admin", Credential::from(&issued))
+        .write(&dir.admin_kubeconfig())
+        .map_err(fail)?;
+    State::of_this_process(running.url()).write(dir)
+}
+
+/// SIGTERM and SIGINT.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::caused("signals cannot be received", &error));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Resolves when the process is asked to stop.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `portcullis up`: everything there is, in one process, for the person at this machine.
+//!
+//! The API server on the embedded store, the controllers, and a context in the user's kubeconfig whose
+//! certificate is the user's own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::assemble::Running;
+use super::options::ServeOptions;
+use super::paths::DataDir;
+use super::steps::{Steps, Voice};
+use super::{Failure, administrators, logging, serve, user};
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// A YAML file of flags; the command line wins over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Leave the kubeconfig alone.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    no_kubeconfig: Option<bool>,
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let line = ServeOptions { no_kubeconfig: arguments.no_kubeconfig, ..arguments.serve };
+    let options = line.with_file(arguments.config.as_deref())?;
+    let level = options.log_level.as_deref().unwrap_or("warn");
+    logging::start(level, options.log_json.unwrap_or(!logging::at_a_terminal()));
+    let dir = DataDir::resolve(options.data_dir.as_deref())?;
+    let mut steps = Steps::new(Voice::choose(options.output));
+    serve::runtime()?.block_on(async {
+        match start(&options, &dir, &mut steps).await {
+            Ok(running) => serve::until_stopped(running, &dir).await,
+            Err(failure) => Err(steps.failed(failure)),
+        }
+    })
+}
+
+async fn start(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Result<Running, Failure> {
+    let running = serve::start(options, dir, steps).await?;
+    match finish(options, dir, steps, &running).await {
+        Ok(()) => Ok(running),
+        Err(failure) => {
+            super::state::State::remove(dir);
+            running.shutdown().await?;
+            Err(failure)
+        }
+    }
+}
+
+async fn finish(
+    options: &ServeOptions,
+    dir: &DataDir,
+    steps: &mut Steps,
+    running: &Running,
+) -> Result<(), Failure> {
+    if options.no_kubeconfig == Some(true) {
+        steps.next(&format!("kubectl --kubeconfig {} get namespaces", dir.admin_kubeconfig().display()));
+        return Ok(());
+    }
+    let path = user::kubeconfig().ok_or_else(|| {
+        Failure::new("this user has no home directory for a kubeconfig")
+            .fix("set KUBECONFIG, or use --no-kubeconfig")
+    })?;
+    administrators::bind(running).await?;
+    let begun = steps.elapsed();
+    user::merge(&running.pki, &running.url(), &path)?;
+    steps.tell("kubeconfig", &path.display().to_string(), steps.elapsed().saturating_sub(begun));
+    steps.next(&format!("kubectl --context {} get namespaces", user::CONTEXT));
+    Ok(())
+}

@@ -4,6 +4,7 @@
 use portcullis_api::field::ErrorList;
 use portcullis_api::{GroupVersion, Gvk, Object, Value};
 use portcullis_schema::{FieldValidation, defaults, kind_named};
+use serde_json::json;
 
 use super::*;
 use crate::kinds::{meta, strategy};
@@ -54,4 +55,45 @@ fn creates_are_judged_as_recorded() {
         let got = create(case["resource"].as_str().unwrap(), namespaced, &case["object"]);
         assert_eq!(got, expected, "{}", case["case"]);
     }
+}
+
+#[test]
+fn a053_special_addresses_are_no_endpoints() {
+    let slice = |family: &str, address: &str| {
+        json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": { "name": "s" },
+            "addressType": family, "endpoints": [{ "addresses": [address] }], "ports": [] })
+    };
+    assert!(create("endpointslices", true, &slice("IPv4", "10.1.2.3")).is_empty());
+    for address in ["127.0.0.1", "169.254.1.1", "224.0.0.1", "0.0.0.0", "0177.0.0.1", "::1"] {
+        assert!(!create("endpointslices", true, &slice("IPv4", address)).is_empty(), "{address}");
+    }
+    for address in ["::1", "fe80::1", "ff02::1", "::ffff:127.0.0.1", "::"] {
+        assert!(!create("endpointslices", true, &slice("IPv6", address)).is_empty(), "{address}");
+    }
+}
+
+#[test]
+fn b038_schedules_that_make_no_sense_are_refused() {
+    let cron = |schedule: &str| {
+        json!({ "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "c" },
+            "spec": { "schedule": schedule, "jobTemplate": { "spec": { "template": { "spec": {
+                "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }],
+            } } } } } })
+    };
+    assert!(create("cronjobs", true, &cron("*/5 * * * *")).is_empty());
+    for schedule in ["TZ=", "CRON_TZ=0", "TZ=UTC", "*/0 * * * *", "@every x", "60 * * * *", "", "\u{0}"] {
+        assert!(!create("cronjobs", true, &cron(schedule)).is_empty(), "{schedule}");
+    }
+}
+
+#[test]
+fn a081_a_large_request_of_armour_is_refused_at_once() {
+    let request = "-----BEGIN".repeat(300_000);
+    let csr = json!({ "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+        "metadata": { "name": "c" },
+        "spec": { "signerName": "example.com/s", "usages": ["client auth"],
+            "request": base64::Engine::encode(&base64::prelude::BASE64_STANDARD, request) } });
+    let began = std::time::Instant::now();
+    assert!(!create("certificatesigningrequests", false, &csr).is_empty());
+    assert!(began.elapsed() < std::time::Duration::from_secs(2));
 }

@@ -97,3 +97,38 @@ fn a081_a_large_request_of_armour_is_refused_at_once() {
     assert!(!create("certificatesigningrequests", false, &csr).is_empty());
     assert!(began.elapsed() < std::time::Duration::from_secs(2));
 }
+
+#[test]
+fn e046_bad_bindings_are_refused() {
+    let binding = |role: Value, subject: Value| {
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+            "metadata": { "name": "b" }, "roleRef": role, "subjects": [subject] })
+    };
+    let role = |kind: &str, name: &str, group: &str| json!({ "kind": kind, "name": name, "apiGroup": group });
+    const GROUP: &str = "rbac.authorization.k8s.io";
+    let user = json!({ "kind": "User", "name": "u", "apiGroup": GROUP });
+    let good = role("ClusterRole", "view", GROUP);
+    let judged = |role: &Value, subject: &Value| {
+        create("clusterrolebindings", false, &binding(role.clone(), subject.clone()))
+    };
+    assert!(judged(&good, &user).is_empty());
+    for bad in
+        [role("Role", "view", GROUP), role("ClusterRole", "", GROUP), role("ClusterRole", "x", "other")]
+    {
+        assert!(!judged(&bad, &user).is_empty(), "{bad}");
+    }
+    for bad in [
+        json!({ "kind": "ServiceAccount", "name": "s" }),
+        json!({ "kind": "user", "name": "u" }),
+        json!({ "kind": "User", "name": "" }),
+        json!({ "kind": "Group", "name": "g", "apiGroup": "other" }),
+    ] {
+        assert!(!judged(&good, &bad).is_empty(), "{bad}");
+    }
+    let (_, old) = read(&binding(good, user.clone()));
+    let (_, new) = read(&binding(role("ClusterRole", "cluster-admin", GROUP), user));
+    let mut errors = ErrorList::new();
+    strategy(GROUP, "clusterrolebindings", "").unwrap().validate_update(&new, &old, &mut errors);
+    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|error| error.ends_with("cannot change roleRef")), "{told:?}");
+}

@@ -332,9 +332,6 @@ impl Strategy for Status {
     }
 }
 
-/// No rules beyond those of the metadata.
-pub(super) fn no_rules(_new: &Object, _errors: &mut ErrorList) {}
-
 /// No rules for a change beyond those of the metadata.
 pub(super) fn no_change_rules(_new: &Object, _old: &Object, _errors: &mut ErrorList) {}
 

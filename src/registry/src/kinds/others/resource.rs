@@ -23,7 +23,7 @@ pub(super) const STRATEGIES: &[Row] = &[
     (GROUP, "resourceslices", "", &SLICE),
 ];
 
-static DEVICE_CLASS: Kind = Kind::cluster(meta::long_name, class).new_and_change(same).generation(&["spec"]);
+static DEVICE_CLASS: Kind = Kind::cluster(meta::long_name, class).generation(&["spec"]);
 static CLAIM: Kind = Kind::namespaced(meta::dns_subdomain, claim::rules).change(claim::change).status(empty);
 static CLAIM_STATUS: Status = Status::new(meta_change).keeps(Kept::Meta);
 static CLAIM_TEMPLATE: Kind =
@@ -36,8 +36,6 @@ static SLICE: Kind = Kind::cluster(meta::dns_subdomain, slice::rules)
 fn class(new: &Object, errors: &mut ErrorList) {
     claim::selectors(part(new, "spec"), &At::root("spec"), errors);
 }
-
-fn same(_new: &Object, _old: &Object, _errors: &mut ErrorList) {}
 
 fn warnings(new: &Object, _old: Option<&Object>) -> Vec<String> {
     let driver = new.str_at(&["spec", "driver"]);

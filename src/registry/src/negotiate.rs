@@ -48,6 +48,7 @@ impl MetaVersion {
 pub(crate) enum Encoding {
     Json { pretty: bool },
     Yaml,
+    Protobuf,
 }
 
 impl Encoding {
@@ -55,6 +56,15 @@ impl Encoding {
         match self {
             Self::Json { .. } => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf",
+        }
+    }
+
+    /// The type of a stream of watch events.
+    pub(crate) fn stream_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+            Self::Json { .. } | Self::Yaml => "application/json",
         }
     }
 }
@@ -144,6 +154,7 @@ impl<'a> Clause<'a> {
         let encoding = match self.media {
             "*/*" | "application/*" | "application/json" => Encoding::Json { pretty },
             "application/yaml" => Encoding::Yaml,
+            "application/vnd.kubernetes.protobuf" if self.param("as") != "Table" => Encoding::Protobuf,
             _ => return None,
         };
         if !matches!(self.param("charset").to_ascii_lowercase().as_str(), "" | "utf-8") {
@@ -187,8 +198,10 @@ mod tests {
         let table =
             pick("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Endpoint::Collection);
         assert_eq!(table.unwrap().shape, Shape::Table(MetaVersion::V1));
-        let json = pick("application/vnd.kubernetes.protobuf,application/json", Endpoint::Object).unwrap();
-        assert_eq!(json.encoding, Encoding::Json { pretty: false });
+        let first = pick("application/vnd.kubernetes.protobuf,application/json", Endpoint::Object).unwrap();
+        assert_eq!(first.encoding, Encoding::Protobuf);
+        let table = "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json";
+        assert_eq!(pick(table, Endpoint::Object).unwrap().encoding, Encoding::Json { pretty: false });
         let yaml = pick("application/json;q=0.5, application/yaml", Endpoint::Object).unwrap();
         assert_eq!(yaml.encoding, Encoding::Yaml);
     }

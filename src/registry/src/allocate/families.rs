@@ -19,20 +19,26 @@ fn is_headless(service: &Object) -> bool {
     service.str_at(&["spec", "clusterIP"]) == "None"
 }
 
-/// Fills policy and families, and keeps `clusterIP` and `clusterIPs` in step.
+/// Brings `clusterIPs` in step with a `clusterIP` that was given alone.
+pub(super) fn sync_addresses(service: &mut Object) {
+    let address = service.str_at(&["spec", "clusterIP"]).to_owned();
+    let listed =
+        service.at(&["spec", "clusterIPs"]).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    if !address.is_empty() && !listed && kind(service) != "ExternalName" {
+        service.set_at(&["spec", "clusterIPs"], json!([address]));
+    }
+}
+
+/// Fills policy and families.
 pub(super) fn init(service: &mut Object) {
     if kind(service) == "ExternalName" {
         return;
     }
-    let address = service.str_at(&["spec", "clusterIP"]).to_owned();
     let unset = |service: &Object, field: &str| {
         service
             .at(&["spec", field])
             .is_none_or(|value| value.is_null() || value.as_array().is_some_and(Vec::is_empty))
     };
-    if !address.is_empty() && unset(service, "clusterIPs") {
-        service.set_at(&["spec", "clusterIPs"], json!([address]));
-    }
     let selects =
         service.at(&["spec", "selector"]).and_then(Value::as_object).is_some_and(|map| !map.is_empty());
     let any_family = is_headless(service) && !selects;

@@ -88,6 +88,7 @@ impl Registry {
         if let Some(old) = old {
             families::keep_allocated(new, old);
         }
+        families::sync_addresses(new);
         let mut errors = Vec::new();
         let old_spec = old.and_then(|old| old.get("spec"));
         related(new.get("spec").unwrap_or(&Value::Null), old_spec, &mut errors);

@@ -8,7 +8,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use portcullis_api::{Body, Result, Value};
+use portcullis_api::{ApiError, Body, Object, Result, Value};
+use portcullis_schema::protobuf;
 use portcullis_storage::Entry;
 use serde_json::{Map, json};
 
@@ -61,6 +62,8 @@ pub(crate) fn list(
     let fast = output.shape == Shape::Full && output.encoding == Encoding::Json { pretty: false };
     let body = if fast && !call.resource.converts() {
         stream(call, selected)
+    } else if output.encoding == Encoding::Protobuf {
+        full(protobuf_list(call, output, &selected)?)
     } else {
         full(encode(output.encoding, &shaped(call, output, &selected)?)?)
     };
@@ -76,6 +79,31 @@ pub(crate) fn tree_list(
 ) -> Result<Response> {
     let body = full(encode(output.encoding, &shape(call, output, items, meta)?)?);
     Ok(respond(call, output.encoding.content_type(), StatusCode::OK, body))
+}
+
+/// A list in its protobuf envelope: of full objects, or of their metadata.
+fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> Result<Bytes> {
+    let meta = into_map(selected.meta.to_value());
+    let trees = selected.entries.iter().map(|entry| call.resource.bare_tree(entry));
+    let trees = trees.collect::<Result<Vec<Object>>>()?;
+    let Shape::Metadata(_) = output.shape else {
+        return Ok(protobuf::encode_list(call.resource.kind, &meta, &trees).into());
+    };
+    let kind = portcullis_schema::kind_named("meta.k8s.io", "v1", "PartialObjectMetadata")
+        .ok_or_else(|| ApiError::internal("the PartialObjectMetadata kind is not built in"))?;
+    let reduced: Vec<Object> = trees
+        .into_iter()
+        .map(|tree| Map::from_iter([("metadata".to_owned(), call.resource.metadata_of(&tree.into()))]))
+        .map(Object::new)
+        .collect();
+    Ok(protobuf::encode_list(kind, &meta, &reduced).into())
+}
+
+fn into_map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
 }
 
 fn shaped(call: &Call<'_>, output: Output, selected: &Selected) -> Result<Value> {

@@ -7,7 +7,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use portcullis_api::{ApiError, Body, Object, Result, Value};
+use portcullis_api::{ApiError, Body, GroupVersion, Object, Result, Value};
+use portcullis_schema::kind_named;
 use serde_json::json;
 
 pub(crate) use list::{ListMeta, list, tree_list};
@@ -106,9 +107,19 @@ pub(crate) fn encode(encoding: Encoding, tree: &Value) -> Result<Bytes> {
         Encoding::Json { pretty: true } => {
             serde_json::to_vec_pretty(tree).map_err(|e| ApiError::internal(e.to_string()))?
         }
+        Encoding::Protobuf => protobuf(tree)?,
         Encoding::Yaml => portcullis_schema::yaml::to_string(tree).into_bytes(),
     };
     Ok(bytes.into())
+}
+
+/// A tree with TypeMeta in its protobuf envelope.
+fn protobuf(tree: &Value) -> Result<Vec<u8>> {
+    let object = Object::new(tree.as_object().cloned().unwrap_or_default());
+    let gv = GroupVersion::parse(object.api_version());
+    let kind = gv.and_then(|gv| kind_named(&gv.group, &gv.version, object.kind()));
+    let kind = kind.ok_or_else(|| ApiError::internal(format!("{} has no protobuf form", object.kind())))?;
+    Ok(portcullis_schema::protobuf::encode(kind, &object))
 }
 
 /// A head (`{"kind":…,`) before a body that begins with a brace.

@@ -110,7 +110,6 @@ fn merge<'b>(pod: &mut Object, field: &str, added: impl Iterator<Item = (&'b str
 fn set_scheduled(pod: &mut Object) {
     let condition = json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": time::now_rfc3339(),
-        "observedGeneration": pod.generation(),
     });
     let mut conditions =
         pod.at(&["status", "conditions"]).and_then(Value::as_array).cloned().unwrap_or_default();

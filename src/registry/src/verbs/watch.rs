@@ -13,6 +13,7 @@ use http::StatusCode;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use portcullis_api::{ApiError, Result, Value};
+use portcullis_schema::protobuf;
 use portcullis_storage::{
     Entry, Event, EventType, Events, FrameKey, Revision, Snapshot, WatchError, WatchStart, Watcher,
 };
@@ -46,7 +47,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
         Some((Ok::<_, std::convert::Infallible>(Frame::data(frame)), stream))
     });
     let body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
-    Ok(respond::respond(call, output.encoding.content_type(), StatusCode::OK, body))
+    Ok(respond::respond(call, output.encoding.stream_type(), StatusCode::OK, body))
 }
 
 /// One open watch.
@@ -148,11 +149,8 @@ impl Stream {
 
     fn queue_error(&mut self, error: &ApiError) -> Result<()> {
         self.source = Source::Ended;
-        let frame = respond::encode(
-            self.view.line_encoding(),
-            &json!({ "type": "ERROR", "object": error.to_status() }),
-        )?;
-        self.pending.push_back(line(frame));
+        let frame = self.view.event_frame("ERROR", error.to_status())?;
+        self.pending.push_back(frame);
         Ok(())
     }
 
@@ -272,8 +270,7 @@ impl View {
             }
             Shape::Table(version) => self.table(version, entry)?,
         };
-        let event = json!({ "type": word(shown_as), "object": object });
-        Ok(line(respond::encode(self.line_encoding(), &event)?))
+        self.event_frame(word(shown_as), object)
     }
 
     fn table(&mut self, version: MetaVersion, entry: &Entry) -> Result<Value> {
@@ -294,12 +291,17 @@ impl View {
             Shape::Table(version) => ("Table", version.api_version()),
         };
         let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
-        let frame = respond::encode(self.line_encoding(), &json!({ "type": "BOOKMARK", "object": object }))?;
-        Ok(line(frame))
+        self.event_frame("BOOKMARK", object)
     }
 
-    fn line_encoding(&self) -> Encoding {
-        Encoding::Json { pretty: false }
+    /// An event in the stream's encoding: a line of JSON, or a length and a protobuf message.
+    fn event_frame(&self, word: &str, object: Value) -> Result<Bytes> {
+        if self.output.encoding == Encoding::Protobuf {
+            let object = respond::encode(Encoding::Protobuf, &object)?;
+            return Ok(protobuf::encode_watch_event(word, &object).into());
+        }
+        let event = json!({ "type": word, "object": object });
+        Ok(line(respond::encode(Encoding::Json { pretty: false }, &event)?))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What exists at start: system namespaces, bootstrap policy, flow control, the API's own service.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
-use parking_lot::Mutex;
 use portcullis_api::attributes::{ResourceTarget, Target};
 use portcullis_api::{ApiError, Gvr, Object, RequestInfo, Result, UserInfo, Verb};
+use portcullis_audit::AuditSlot;
 use portcullis_authz::Permit;
 use portcullis_authz::rbac::{Reconciled, reconcile};
 use portcullis_schema::decode::FieldValidation;
@@ -26,18 +28,22 @@ impl Registry {
     pub async fn bootstrap(&self, wanted: Vec<(Gvr, Object)>) -> Result<()> {
         let user = UserInfo::new(WRITER, ["system:masters"]);
         let headers = HeaderMap::new();
-        for (gvr, object) in wanted {
-            self.ensure(&user, &headers, &gvr, object).await?;
+        // Namespaces first; the rest together, so that they share a few durable commits.
+        let (namespaces, rest): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|(gvr, _)| &*gvr.resource == "namespaces");
+        for objects in [namespaces, rest] {
+            let writes = objects.into_iter().map(|(gvr, object)| self.ensure(&user, &headers, gvr, object));
+            futures::future::try_join_all(writes).await?;
         }
         Ok(())
     }
 
-    async fn ensure(&self, user: &UserInfo, headers: &HeaderMap, gvr: &Gvr, object: Object) -> Result<()> {
+    async fn ensure(&self, user: &UserInfo, headers: &HeaderMap, gvr: Gvr, object: Object) -> Result<()> {
         let resource = self
             .resources()
             .get(&gvr.gv.group, &gvr.gv.version, &gvr.resource)
             .ok_or_else(|| ApiError::internal(format!("bootstrap of {gvr:?}, which is not served")))?;
-        let permit = Mutex::new(Permit::assertion_for_bootstrap("objects that every cluster starts with"));
+        let permit = Permit::assertion_for_bootstrap("objects that every cluster starts with");
         let target = ResourceTarget {
             group: gvr.gv.group.clone(),
             version: gvr.gv.version.clone(),
@@ -45,12 +51,13 @@ impl Registry {
             namespace: object.namespace().into(),
             ..ResourceTarget::default()
         };
-        let info =
-            RequestInfo { verb: Verb::Create, path: "".into(), target: Target::Resource(target.clone()) };
+        let (verb, path) = (Verb::Create, Arc::from(""));
+        let info = Arc::new(RequestInfo { verb, path, target: Target::Resource(target.clone()) });
         let asked = Asked {
             user,
             permit: &permit,
-            info: info.into(),
+            slot: AuditSlot::unrecorded(info.clone()),
+            info,
             headers,
             query: Query::default(),
             body: None,

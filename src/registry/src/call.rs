@@ -6,9 +6,10 @@ use futures::future::BoxFuture;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use parking_lot::Mutex;
-use portcullis_admission::{Admitted, Attributes, Operation};
+use portcullis_admission::{Admitted, Attributes, Notes, Operation};
 use portcullis_api::attributes::ResourceTarget;
 use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, time};
+use portcullis_audit::AuditSlot;
 use portcullis_authz::Permit;
 use portcullis_schema::decode::MediaType;
 use portcullis_schema::managed;
@@ -27,7 +28,7 @@ pub(crate) struct Call<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) resource: &'a Resource,
     pub(crate) user: &'a UserInfo,
-    pub(crate) permit: &'a Mutex<Permit>,
+    pub(crate) permit: &'a Permit,
     /// Group to subresource, as parsed once from the path.
     pub(crate) target: ResourceTarget,
     pub(crate) headers: &'a HeaderMap,
@@ -36,6 +37,10 @@ pub(crate) struct Call<'a> {
     pub(crate) warnings: Vec<String>,
     /// The parse of the request that was authorized.
     pub(crate) info: Arc<RequestInfo>,
+    /// What admission says beside its decision.
+    notes: Notes,
+    /// Where the request's audit event is told what became of it.
+    pub(crate) slot: AuditSlot,
     /// When the credential expires, for streams.
     pub(crate) credential_ends: Option<Instant>,
     /// Locked only so that the call can be shared across threads.
@@ -45,8 +50,9 @@ pub(crate) struct Call<'a> {
 /// An authorized request, taken apart.
 pub(crate) struct Asked<'a> {
     pub(crate) user: &'a UserInfo,
-    pub(crate) permit: &'a Mutex<Permit>,
+    pub(crate) permit: &'a Permit,
     pub(crate) info: Arc<RequestInfo>,
+    pub(crate) slot: AuditSlot,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: Query,
     pub(crate) body: Option<Body>,
@@ -69,7 +75,7 @@ impl<'a> Call<'a> {
         target: ResourceTarget,
         asked: Asked<'a>,
     ) -> Self {
-        let Asked { user, permit, info, headers, query, body, credential_ends } = asked;
+        let Asked { user, permit, info, slot, headers, query, body, credential_ends } = asked;
         let warnings = Vec::new();
         Self {
             registry,
@@ -81,6 +87,8 @@ impl<'a> Call<'a> {
             query,
             warnings,
             info,
+            slot,
+            notes: Notes::default(),
             credential_ends,
             body: Mutex::new(body),
         }
@@ -118,6 +126,8 @@ impl<'a> Call<'a> {
             query: Query::default(),
             warnings: Vec::new(),
             info: self.info.clone(),
+            slot: self.slot.clone(),
+            notes: Notes::default(),
             credential_ends: self.credential_ends,
             body: Mutex::default(),
         }
@@ -193,7 +203,15 @@ impl<'a> Call<'a> {
     /// # Errors
     /// 403 in the words of a refused create.
     pub(crate) fn also_create(&self) -> Result<()> {
-        self.permit.lock().also_create(&self.registry.authorizer)
+        self.permit.also_create(&self.registry.authorizer)
+    }
+
+    /// Passes on what admission said beside its decision: warnings to the client, annotations to audit.
+    pub(crate) fn take_notes(&mut self) {
+        self.warnings.extend(self.notes.take_warnings());
+        for (key, value) in self.notes.take_annotations() {
+            self.slot.annotate(key, value);
+        }
     }
 
     /// The mutating pass of admission.
@@ -238,6 +256,7 @@ impl<'a> Call<'a> {
             dry_run,
             old,
             reader: self.registry,
+            notes: &self.notes,
         }
     }
 }

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use portcullis_admission::Admitted;
 use portcullis_api::{ApiError, Object, Result, Verb};
+use portcullis_audit::ObjectRef;
 use portcullis_storage::{CommitOutcome, Expect, Guard, Key, Op, Revision, StoreError, Txn};
 
 use crate::Registry;
@@ -109,7 +110,7 @@ impl Registry {
         effect: Effect<'_>,
     ) -> Result<Option<Written>> {
         let namespace = &*call.target.namespace;
-        call.permit.lock().covers(effect.verb(), &call.resource.gr, namespace, name)?;
+        call.permit.covers(effect.verb(), &call.resource.gr, namespace, name)?;
         let key = call.resource.key(namespace, name);
         let created = matches!(effect, Effect::Create { .. });
         let removed = matches!(effect, Effect::DeleteLast { .. });
@@ -202,6 +203,11 @@ async fn written(
     let entry =
         entry.ok_or_else(|| ApiError::internal(format!("{key} is not in the cache at {revision}")))?;
     let uid = entry.uid().to_owned();
+    call.slot.object(ObjectRef {
+        name: entry.name().to_owned(),
+        uid: uid.clone(),
+        resource_version: revision.to_string(),
+    });
     Ok(Written { state: State::Body(call.resource.body(&entry)?), created, uid })
 }
 

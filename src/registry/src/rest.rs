@@ -1,9 +1,11 @@
 //! From an authorized request to its verb.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use http::Method;
-use parking_lot::Mutex;
 use portcullis_api::{ApiError, Result, Verb};
+use portcullis_audit::HasSlot as _;
 use portcullis_authz::Authorized;
 
 use crate::call::{Asked, Call};
@@ -11,14 +13,31 @@ use crate::options::Query;
 use crate::{Registry, Response, review, subresource, verbs};
 
 impl Registry {
-    /// Serves one authorized resource request.
+    /// Serves one authorized resource request. What may write goes on when the client is gone: a write
+    /// that was begun ends, and its audit event says how.
     ///
     /// # Errors
     /// What the client is to be told; the caller turns it into bytes.
-    pub async fn serve(&self, request: Authorized) -> Result<Response> {
+    pub async fn serve(self: Arc<Self>, request: Authorized) -> Result<Response> {
+        if request.info().verb.is_read_only() {
+            return self.answer(request).await;
+        }
+        let slot = request.slot().clone();
+        let writing = tokio::spawn(async move {
+            let answer = self.answer(request).await;
+            slot.complete(answer.as_ref().map_or_else(ApiError::code, http::Response::status));
+            answer
+        });
+        match writing.await {
+            Ok(answer) => answer,
+            Err(error) => Err(ApiError::internal(format!("a write ended early: {error}"))),
+        }
+    }
+
+    async fn answer(&self, request: Authorized) -> Result<Response> {
         let credential_ends = request.expires_at().map(until);
         let info = request.info().clone();
-        let (parts, body, _slot, permit) = request.into_request();
+        let (parts, body, slot, permit) = request.into_request();
         let user = permit.user().clone();
         let target = info.resource().ok_or_else(ApiError::no_such_path)?;
         let resource = self
@@ -26,20 +45,21 @@ impl Registry {
             .get(&target.group, &target.version, &target.resource)
             .ok_or_else(ApiError::no_such_path)?;
         let query = Query::parse(parts.uri.query())?;
-        let (body, headers) = (Some(body), &parts.headers);
         let asked = Asked {
             user: &user,
-            permit: &Mutex::new(permit),
+            permit: &permit,
             info: info.clone(),
-            headers,
+            slot,
+            headers: &parts.headers,
             query,
-            body,
+            body: Some(body),
             credential_ends,
         };
         let mut call = Call::new(self, resource, target.clone(), asked);
         call.warnings.extend(resource.row.deprecation.map(str::to_owned));
         check_method(&call, info.verb, &parts.method)?;
         let answer = dispatch(&mut call, info.verb).await;
+        call.take_notes();
         answer.map_err(|error| error.with_warnings(std::mem::take(&mut call.warnings)))
     }
 }

@@ -24,7 +24,9 @@ fn rows() -> impl Iterator<Item = &'static Row> {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    rows().map(|&(group, resource, subresource, strategy)| ((group, resource, subresource), strategy)).collect()
+    rows()
+        .map(|&(group, resource, subresource, strategy)| ((group, resource, subresource), strategy))
+        .collect()
 });
 
 /// The behaviour of a resource or of one of its subresources.

@@ -24,6 +24,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     }
     call.own_fields(&options, None, &mut object)?;
     let written = store_new(call, object, &options).await?;
+    call.take_notes();
     call.registry.warn_unenforced(call);
     respond::written(call, output, StatusCode::CREATED, &written)
 }

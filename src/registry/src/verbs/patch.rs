@@ -25,6 +25,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
         PatchType::Apply => apply(call, &name, &body, &options).await?,
         _ => patch(call, &name, format, &body, &options).await?,
     };
+    call.take_notes();
     call.registry.warn_unenforced(call);
     let code = if written.created() { StatusCode::CREATED } else { StatusCode::OK };
     respond::written(call, output, code, &written)

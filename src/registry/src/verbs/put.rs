@@ -33,6 +33,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let change =
         Change { name: &name, strategy, options: &options, may_create, expect_uid: &uid, produce: &produce };
     let written = update::run(call, &change).await?;
+    call.take_notes();
     call.registry.warn_unenforced(call);
     let code = if written.created() { StatusCode::CREATED } else { StatusCode::OK };
     respond::written(call, output, code, &written)

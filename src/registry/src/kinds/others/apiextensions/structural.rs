@@ -3,7 +3,7 @@
 //! Mistakes are sorted by their text, since upstream walks maps whose order is chance.
 
 use portcullis_api::Value;
-use portcullis_api::field::ErrorList;
+use portcullis_api::field::{Error, ErrorList};
 
 use super::schema::TYPES;
 use crate::kinds::check::{At, entries, flag, items, text};
@@ -199,7 +199,7 @@ fn defaults(schema: &Value, at: &At<'_>, errors: &mut ErrorList) {
     {
         let found = type_of(default);
         let words = format!(" in body must be of type {kind}: \"{found}\"");
-        at.child("default").invalid(errors, found, words);
+        errors.push(Error::type_invalid(&at.child("default").to_path(), found, words));
     }
     if let Some(item) = there(schema, "items").filter(|item| item.is_object()) {
         defaults(item, &at.child("items"), errors);

@@ -24,10 +24,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     super::logging::start(options.log_level.as_deref().unwrap_or("info"), options.log_json.unwrap_or(true));
     let dir = DataDir::resolve(options.data_dir.as_deref())?;
     let mut steps = Steps::new(Voice::choose(options.output));
-    serve::runtime()?.block_on(async {
-        match serve::start(&options, &dir, &mut steps).await {
-            Ok(running) => serve::until_stopped(running, &dir).await,
-            Err(failure) => Err(steps.failed(failure)),
-        }
-    })
+    let start = serve::start(&options, &dir, &mut steps);
+    let outcome = serve::runtime()?.block_on(serve::session(&dir, start));
+    outcome.map_err(|failure| steps.failed(failure))
 }

@@ -17,7 +17,6 @@ use super::certificates::{Certificate, subject};
 use super::options::Output;
 use super::paths::DataDir;
 use super::place::Place;
-use super::process::Process;
 use super::state::State;
 use super::{Failure, lifetime, print};
 
@@ -181,7 +180,7 @@ fn renew(wanted: &Renew) -> Result<(), Failure> {
         pki.renew(certificate.profile).map_err(|error| Failure::caused(what(), &error))?;
         print::text(&format!("✓ {}\n", certificate.path.display()))?;
     }
-    if State::read(&dir).is_some_and(|state| Process::new(state.pid).is_server()) {
+    if State::running(&dir).is_some() {
         tell("note: the running server shows its new certificate after a restart");
     }
     Ok(())

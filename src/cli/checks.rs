@@ -12,7 +12,6 @@ use super::certificates::Certificate;
 use super::options::ServeOptions;
 use super::paths::DataDir;
 use super::preflight::bind_failure;
-use super::process::Process;
 use super::state::State;
 use super::{Failure, user};
 
@@ -106,7 +105,7 @@ pub(crate) fn open_files() -> Finding {
 pub(crate) fn port(options: &ServeOptions, dir: &DataDir) -> Finding {
     let host = options.bind_address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let address = SocketAddr::new(host, options.secure_port.unwrap_or(6443));
-    match (TcpListener::bind(address), server(dir)) {
+    match (TcpListener::bind(address), State::running(dir)) {
         (Ok(_), _) => Ok(format!("{address} is free")),
         (Err(_), Some(state)) if state.server.ends_with(&format!(":{}", address.port())) => {
             Ok(format!("{address} is held by this directory's server"))
@@ -117,7 +116,7 @@ pub(crate) fn port(options: &ServeOptions, dir: &DataDir) -> Finding {
 
 /// Whether a server runs on the directory. Either is fine; a second one would not be.
 pub(crate) fn store(dir: &DataDir) -> Finding {
-    match server(dir) {
+    match State::running(dir) {
         Some(state) => Ok(format!("in use by {} (pid {})", state.server, state.pid)),
         None if dir.store().exists() => Ok("not in use".to_owned()),
         None => Ok("will be made".to_owned()),
@@ -142,10 +141,6 @@ pub(crate) fn kubectl() -> Finding {
         std::env::split_paths(&folders).map(|folder| folder.join("kubectl")).find(|file| file.is_file());
     let missing = "not on the PATH; https://kubernetes.io/docs/tasks/tools/ says how to install it";
     Ok(found.map_or_else(|| missing.to_owned(), |file| file.display().to_string()))
-}
-
-fn server(dir: &DataDir) -> Option<State> {
-    State::read(dir).filter(|state| Process::new(state.pid).is_server())
 }
 
 #[cfg(test)]

@@ -22,8 +22,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let dir = arguments.place.dir()?;
-    let state = State::read(&dir).filter(|state| Process::new(state.pid).is_server());
-    let Some(state) = state else {
+    let Some(state) = State::running(&dir) else {
         print::text(&format!("nothing runs on {}\n", dir.path().display()))?;
         return Ok(ExitCode::SUCCESS);
     };

@@ -17,22 +17,22 @@ const MAX_FILE: u64 = 1 << 20;
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct ServeOptions {
-    /// Where keys, certificates and the embedded store live.
+    /// Where keys, certificates and the embedded store live; by default below the user's data directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The port to serve HTTPS on; 0 picks a free one.
+    /// The port to serve HTTPS on; 6443 by default, 0 picks a free one.
     #[arg(long, value_name = "PORT")]
     pub(crate) secure_port: Option<u16>,
-    /// The address to serve on.
+    /// The address to serve on; 127.0.0.1 by default.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) bind_address: Option<IpAddr>,
     /// Further names and addresses for the serving certificate.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) tls_san: Option<Vec<String>>,
-    /// Addresses that services are given.
+    /// Addresses that services are given; 10.96.0.0/16 by default.
     #[arg(long, value_name = "CIDR")]
     pub(crate) service_cluster_ip_range: Option<Ipv4Net>,
-    /// Ports that services are given on nodes, as FIRST-LAST.
+    /// Ports that services are given on nodes, as FIRST-LAST; 30000-32767 by default.
     #[arg(long, value_name = "PORTS")]
     pub(crate) service_node_port_range: Option<String>,
     /// The issuer of service account tokens.
@@ -59,14 +59,14 @@ pub(crate) struct ServeOptions {
     /// How many requests are served at once.
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_requests_inflight: Option<usize>,
-    /// How long a request may take that is not a stream, in seconds.
+    /// How long a request may take that is not a stream, in seconds; 60 by default.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) request_timeout: Option<u64>,
     /// What to log: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
     /// Log JSON lines rather than text.
-    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) log_json: Option<bool>,
     /// Print steps as text or as JSON lines; text at a terminal, nothing otherwise.
     #[arg(long, value_name = "FORMAT")]
@@ -76,14 +76,12 @@ pub(crate) struct ServeOptions {
     pub(crate) no_kubeconfig: Option<bool>,
 }
 
-/// How a command prints.
+/// How a command prints: for people or for tools.
 #[derive(ValueEnum, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Output {
-    /// For people.
     #[default]
     Text,
-    /// For tools.
     Json,
 }
 

@@ -1,7 +1,8 @@
-//! What every serving command does: start, publish, wait for the word to stop, drain.
+//! What every serving command does: start, say where, wait for the word to stop, drain.
 
 use std::process::ExitCode;
 
+use nix::sys::stat::{Mode, umask};
 use portcullis_pki::Overrides;
 use portcullis_pki::kubeconfig::{Credential, Kubeconfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,22 +25,18 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::caused("the asynchronous runtime cannot start", &error))
 }
 
-/// Starts a server that others can find.
-pub(crate) async fn start(
-    options: &ServeOptions,
+/// Serves what a start makes until the process is asked to stop, then drains. Asked again, it ends at once.
+pub(crate) async fn session(
     dir: &DataDir,
-    steps: &mut Steps,
-) -> Result<Running, Failure> {
-    preflight::before_serving(dir)?;
-    let running = assemble(options, dir, steps).await?;
-    steps.tell("API server", &running.url(), steps.elapsed());
-    publish(&running, dir)?;
-    Ok(running)
-}
-
-/// Serves until the process is asked to stop, then drains. Asked again, it ends at once.
-pub(crate) async fn until_stopped(running: Running, dir: &DataDir) -> Result<ExitCode, Failure> {
+    start: impl Future<Output = Result<Running, Failure>>,
+) -> Result<ExitCode, Failure> {
     let mut stop = Stop::listen()?;
+    let running = tokio::select! {
+        started = start => started?,
+        () = stop.asked() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    // From here on others may come.
+    State::of_this_process(running.url()).write(dir)?;
     stop.asked().await;
     tracing::info!("Stopping");
     State::remove(dir);
@@ -52,16 +49,30 @@ pub(crate) async fn until_stopped(running: Running, dir: &DataDir) -> Result<Exi
     }
 }
 
-/// Writes the kubeconfig and the state file: from here on the server is ready for others.
-fn publish(running: &Running, dir: &DataDir) -> Result<(), Failure> {
+/// Starts a server and writes its administrator's kubeconfig.
+pub(crate) async fn start(
+    options: &ServeOptions,
+    dir: &DataDir,
+    steps: &mut Steps,
+) -> Result<Running, Failure> {
+    // Whatever is made from here on is for this user, wherever it is put.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    preflight::before_serving(dir)?;
+    State::remove_stale(dir);
+    let running = assemble(options, dir, steps).await?;
+    steps.tell("API server", &running.url(), steps.elapsed());
+    write_kubeconfig(&running, dir)?;
+    Ok(running)
+}
+
+fn write_kubeconfig(running: &Running, dir: &DataDir) -> Result<(), Failure> {
     let fail =
         |error: portcullis_pki::Error| Failure::caused("the admin kubeconfig cannot be written", &error);
     let issued = running.pki.issue("admin", &Overrides::default()).map_err(fail)?;
     let authority = running.pki.authority_pem("ca").map_err(fail)?;
     Kubeconfig::new("portcullis", &running.url(), authority, "admin", Credential::from(&issued))
         .write(&dir.admin_kubeconfig())
-        .map_err(fail)?;
-    State::of_this_process(running.url()).write(dir)
+        .map_err(fail)
 }
 
 /// SIGTERM and SIGINT.

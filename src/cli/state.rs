@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::paths::DataDir;
+use super::process::Process;
 
 /// A running server.
 #[derive(Serialize, Deserialize, Debug, Clone)]
@@ -45,8 +46,24 @@ impl State {
         serde_json::from_str(&text).ok()
     }
 
-    /// Takes the state away at the end.
+    /// The state of a server that runs.
+    pub(crate) fn running(dir: &DataDir) -> Option<Self> {
+        Self::read(dir).filter(|state| Process::new(state.pid).is_server())
+    }
+
+    /// Takes away what a killed server left, so that nobody takes it for news.
+    pub(crate) fn remove_stale(dir: &DataDir) {
+        if Self::running(dir).is_none() {
+            // Nothing there is as good.
+            let _ = std::fs::remove_file(dir.state());
+        }
+    }
+
+    /// Takes the state of this process away at its end.
     pub(crate) fn remove(dir: &DataDir) {
+        if Self::read(dir).is_none_or(|state| state.pid != std::process::id()) {
+            return;
+        }
         // Gone already is as good.
         let _ = std::fs::remove_file(dir.state());
     }

@@ -11,7 +11,6 @@ use super::certificates::Certificate;
 use super::options::Output;
 use super::paths::DataDir;
 use super::place::Place;
-use super::process::Process;
 use super::state::State;
 use super::{Failure, print};
 
@@ -59,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 impl Status {
     async fn gather(dir: &DataDir) -> Result<Self, Failure> {
         let certificates = Certificate::all(dir)?;
-        let state = State::read(dir).filter(|state| Process::new(state.pid).is_server());
+        let state = State::running(dir);
         let mut status = Self { state, ready: None, counts: Vec::new(), certificates };
         if status.state.is_some() {
             match ask(dir).await {

@@ -33,27 +33,24 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     logging::start(level, options.log_json.unwrap_or(!logging::at_a_terminal()));
     let dir = DataDir::resolve(options.data_dir.as_deref())?;
     let mut steps = Steps::new(Voice::choose(options.output));
-    serve::runtime()?.block_on(async {
-        match start(&options, &dir, &mut steps).await {
-            Ok(running) => serve::until_stopped(running, &dir).await,
-            Err(failure) => Err(steps.failed(failure)),
-        }
-    })
+    let start = start(&options, &dir, &mut steps);
+    let outcome = serve::runtime()?.block_on(serve::session(&dir, start));
+    outcome.map_err(|failure| steps.failed(failure))
 }
 
 async fn start(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Result<Running, Failure> {
     let running = serve::start(options, dir, steps).await?;
-    match finish(options, dir, steps, &running).await {
+    match greet(options, dir, steps, &running).await {
         Ok(()) => Ok(running),
         Err(failure) => {
-            super::state::State::remove(dir);
             running.shutdown().await?;
             Err(failure)
         }
     }
 }
 
-async fn finish(
+/// Gives the user a way in and says how to use it.
+async fn greet(
     options: &ServeOptions,
     dir: &DataDir,
     steps: &mut Steps,

@@ -1,0 +1,17 @@
+//! The program as people meet it: the binary is started, asked, and stopped.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test fail it"
+)]
+
+mod arrows;
+mod certs;
+mod help;
+mod kubectl;
+mod program;
+mod serving;
+mod up;

@@ -57,7 +57,7 @@ impl Written {
 
     /// Marks the result of a create.
     #[must_use]
-    pub(crate) fn as_created(self) -> Self {
+    pub(crate) fn into_created(self) -> Self {
         Self { created: true, ..self }
     }
 

@@ -16,7 +16,10 @@ use crate::resource::Resource;
 /// Parsed objects that plugins ask for again and again (namespaces, service accounts): a small table
 /// in which a new object displaces an old one.
 #[derive(Default)]
-pub(crate) struct Trees(Mutex<Vec<Option<(Key, Revision, Arc<Object>)>>>);
+pub(crate) struct Trees(Mutex<Vec<Option<Parsed>>>);
+
+/// An object as it was parsed at a revision.
+type Parsed = (Key, Revision, Arc<Object>);
 
 const SLOTS: usize = 256;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_api::field::ErrorList;
+use portcullis_api::field;
 use portcullis_api::{ApiError, GroupResource, Gvk, Object, Result, Scope, Value};
 use portcullis_schema::decode::{DecodeError, FieldValidation};
 use portcullis_schema::managed::{self, OneVersion, Tracker};
@@ -19,7 +19,7 @@ use crate::strategy::Strategy;
 use crate::{convert, kinds};
 
 /// A resource in one version.
-pub struct Resource {
+pub(crate) struct Resource {
     pub(crate) row: &'static Row,
     pub(crate) kind: &'static Kind,
     pub(crate) gr: GroupResource,
@@ -170,7 +170,7 @@ impl Resource {
     }
 
     /// The 422 of an object of this kind.
-    pub(crate) fn invalid(&self, name: &str, errors: &ErrorList) -> ApiError {
+    pub(crate) fn invalid(&self, name: &str, errors: &[field::Error]) -> ApiError {
         let kind = self.stored_kind();
         ApiError::invalid(&kind.gvk().gv.group, kind.kind(), name, errors)
     }
@@ -322,7 +322,7 @@ pub(crate) fn encode(mut object: Object, kind: &Kind) -> Result<Bytes> {
 }
 
 /// All served resources by group, version and name.
-pub struct Resources {
+pub(crate) struct Resources {
     by_gvr: HashMap<(&'static str, &'static str, &'static str), Arc<Resource>>,
 }
 

@@ -150,7 +150,7 @@ impl Registry {
             self.free_address()?
         );
         let path = Path::new("spec").child("clusterIPs");
-        Ok(call.resource.invalid("", &vec![Error::invalid(&path, &json!([""]), why)]))
+        Ok(call.resource.invalid("", &[Error::invalid(&path, &json!([""]), why)]))
     }
 
     fn free_address(&self) -> Result<IpAddr> {
@@ -174,7 +174,7 @@ impl Registry {
             let path = Path::new("spec").child("clusterIPs");
             let shown = new.at(&["spec", "clusterIPs"]).cloned().unwrap_or_else(|| json!([asked]));
             let why = format!("failed to allocate IP {asked}: {why}");
-            Err(call.resource.invalid(new.name(), &vec![Error::invalid(&path, &shown, why)]))
+            Err(call.resource.invalid(new.name(), &[Error::invalid(&path, &shown, why)]))
         };
         let Ok(address) = asked.parse::<IpAddr>() else { return refuse(format!("invalid IP {asked:?}")) };
         let range = &self.allocator.ranges.addresses;

@@ -153,8 +153,3 @@ pub(crate) fn respond(call: &Call<'_>, content_type: &'static str, code: StatusC
 fn parse(body: &Bytes) -> Result<serde_json::Map<String, Value>> {
     serde_json::from_slice(body).map_err(|error| ApiError::internal(error.to_string()))
 }
-
-/// The tree of a body, as an object.
-pub(crate) fn parse_object(body: &Bytes) -> Result<Object> {
-    parse(body).map(Object::new)
-}

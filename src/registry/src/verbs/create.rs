@@ -59,7 +59,7 @@ pub(crate) async fn store_new(
     let generated = asked.is_empty() && !object.meta_str("generateName").is_empty();
     let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(object), None)?;
     if options.dry_run {
-        return already_there(call, &name).map_or(Ok(Written::dry(admitted).as_created()), Err);
+        return already_there(call, &name).map_or(Ok(Written::dry(admitted).into_created()), Err);
     }
     let stored = call.registry.commit(call, &name, admitted, Effect::Create { claims }).await?;
     stored.ok_or_else(|| name_taken(call, &name, generated))

@@ -14,5 +14,5 @@ mod queue;
 mod transport;
 
 pub use informer::{Change, Informer, Kept, Key};
-pub use queue::{Backoff, Next, Queue};
+pub use queue::{Backoff, Next, Queue, QueueKey};
 pub use transport::{ConnectError, in_process, kubeconfig, mutual_tls};

@@ -2,6 +2,7 @@
 
 use portcullis_api::{GroupResource, Gvk, Object, UserInfo};
 
+use crate::notes::Notes;
 use crate::reader::Reader;
 
 /// What a write does to the object.
@@ -15,6 +16,18 @@ pub enum Operation {
     Delete,
     /// A stream into the object is opened (exec, attach, port-forward, proxy).
     Connect,
+}
+
+impl Operation {
+    /// The word upstream prints.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
 }
 
 /// The facts of one write, the same for every plugin of the chain.
@@ -39,9 +52,16 @@ pub struct Attributes<'a> {
     pub old: Option<&'a Object>,
     /// The cluster as it is now.
     pub reader: &'a dyn Reader,
+    /// Where plugins leave warnings and audit annotations.
+    pub notes: &'a Notes,
 }
 
 impl Attributes<'_> {
+    /// Whether the object is created or changed.
+    pub(crate) fn stores(&self) -> bool {
+        matches!(self.operation, Operation::Create | Operation::Update)
+    }
+
     /// Whether the request concerns a resource of a group, without subresource.
     pub fn is(&self, group: &str, resource: &str) -> bool {
         self.subresource.is_empty() && self.is_any_of(group, resource)

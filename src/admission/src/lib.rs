@@ -4,13 +4,21 @@
 //! the kind's own preparation and validation, every plugin may refuse it (`validate`). Only the
 //! second pass makes an [`Admitted`], and only an `Admitted` can be committed to storage.
 //!
-//! What a plugin must read goes through [`Reader`], which the registry implements.
+//! What a plugin must read goes through [`Reader`], which the registry implements. What it has to say
+//! beside its decision goes into [`Notes`], which the caller owns.
 
 mod attributes;
 mod chain;
+mod notes;
 pub mod plugins;
 mod reader;
+mod resources;
+mod tree;
+
+#[cfg(test)]
+mod fake;
 
 pub use attributes::{Attributes, Operation};
 pub use chain::{Admitted, Chain, Plugin};
+pub use notes::Notes;
 pub use reader::Reader;

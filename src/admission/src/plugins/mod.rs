@@ -1,38 +1,87 @@
-//! The built-in plugins, one file each, in upstream's order.
+//! The built-in plugins, one file or folder each, in upstream's order.
 //!
-//! To add one: a file with a unit struct that implements [`Plugin`], and its line in [`built_in`] at
-//! the place upstream's order gives it.
+//! Every write passes the plugins twice in this order: all that change objects first, all that only
+//! refuse after the kind's own validation. What each is about:
+//!
+//! * namespaces and what they bound: `NamespaceLifecycle`, `LimitRanger`, `PodSecurity`;
+//! * identities: `ServiceAccount`, `NodeRestriction`, the three of certificates, the optional
+//!   `OwnerReferencesPermissionEnforcement`;
+//! * nodes and pods: `TaintNodesByCondition`, `Priority`, `DefaultTolerationSeconds`, `RuntimeClass`,
+//!   `PodResizeValidator`;
+//! * storage and network: `DefaultStorageClass`, `StorageObjectInUseProtection`,
+//!   `PersistentVolumeClaimResize`, `DefaultIngressClass`, the optional `DenyServiceExternalIPs`;
+//! * `ResourceQuota`, last, because it reserves what the others might still refuse.
+//!
+//! To add one: a file with a unit struct that implements [`Plugin`], and its line in [`with_options`]
+//! at the place upstream's order gives it.
 
 mod certificate;
+mod certificate_subject;
+mod claim_resize;
 mod default_classes;
 mod default_toleration_seconds;
+mod external_ips;
+mod limit_ranger;
 mod namespace_lifecycle;
+mod node_restriction;
 mod object_in_use;
+mod owner_references;
+mod pod_resize;
+mod pod_security;
 mod priority;
 mod runtime_class;
 mod service_account;
+mod signing_request;
 mod taint_nodes;
 
-use portcullis_api::{ApiError, GroupResource};
+use portcullis_api::{ApiError, GroupResource, Object};
 
 use crate::attributes::Attributes;
 use crate::chain::Plugin;
+use signing_request::request_subject;
+
+/// The plugins that are off unless asked for.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Options {
+    /// `OwnerReferencesPermissionEnforcement`
+    pub enforce_owner_references: bool,
+    /// `DenyServiceExternalIPs`
+    pub deny_service_external_ips: bool,
+}
 
 /// Every plugin that is on by default, in upstream's order.
 pub fn built_in() -> Vec<Box<dyn Plugin>> {
-    vec![
+    with_options(Options::default())
+}
+
+/// Every plugin that is on, in upstream's order.
+pub fn with_options(options: Options) -> Vec<Box<dyn Plugin>> {
+    let mut plugins: Vec<Box<dyn Plugin>> = vec![
         Box::new(namespace_lifecycle::NamespaceLifecycle),
+        Box::new(limit_ranger::LimitRanger),
         Box::new(service_account::ServiceAccount),
+        Box::new(node_restriction::NodeRestriction),
         Box::new(taint_nodes::TaintNodesByCondition),
+        Box::new(pod_security::PodSecurity),
         Box::new(priority::Priority),
         Box::new(default_toleration_seconds::DefaultTolerationSeconds),
         Box::new(default_classes::DefaultStorageClass),
         Box::new(object_in_use::StorageObjectInUseProtection),
-        Box::new(runtime_class::RuntimeClass),
-        Box::new(certificate::CertificateApproval),
-        Box::new(certificate::CertificateSigning),
-        Box::new(default_classes::DefaultIngressClass),
-    ]
+    ];
+    if options.enforce_owner_references {
+        plugins.push(Box::new(owner_references::OwnerReferences));
+    }
+    plugins.push(Box::new(claim_resize::PersistentVolumeClaimResize));
+    plugins.push(Box::new(runtime_class::RuntimeClass));
+    plugins.push(Box::new(certificate::CertificateApproval));
+    plugins.push(Box::new(certificate::CertificateSigning));
+    plugins.push(Box::new(certificate_subject::CertificateSubjectRestriction));
+    plugins.push(Box::new(default_classes::DefaultIngressClass));
+    if options.deny_service_external_ips {
+        plugins.push(Box::new(external_ips::DenyServiceExternalIPs));
+    }
+    plugins.push(Box::new(pod_resize::PodResizeValidator));
+    plugins
 }
 
 /// 403 for the object of a write, in upstream's words.
@@ -46,3 +95,14 @@ fn forbidden(write: &Attributes<'_>, object_name: &str, why: &str) -> ApiError {
 fn core(resource: &str) -> GroupResource {
     GroupResource::new("", resource)
 }
+
+/// The name a refusal shows for a new object: what it will be generated from, if it has none yet.
+fn shown_name(object: &Object) -> &str {
+    match object.name() {
+        "" => object.meta_str("generateName"),
+        name => name,
+    }
+}
+
+#[cfg(test)]
+mod tests;

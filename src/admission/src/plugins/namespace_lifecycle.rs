@@ -2,7 +2,7 @@
 
 use portcullis_api::{ApiError, Cause, Object, Result};
 
-use super::{core, forbidden};
+use super::{core, forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
 
@@ -35,7 +35,7 @@ impl Plugin for NamespaceLifecycle {
             "unable to create new content in namespace {} because it is being terminated",
             write.namespace
         );
-        Err(forbidden(write, object.name(), &why).with_causes(vec![Cause {
+        Err(forbidden(write, shown_name(object), &why).with_causes(vec![Cause {
             reason: "NamespaceTerminating".into(),
             message: format!("namespace {} is being terminated", write.namespace),
             field: "metadata.namespace".into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_api::{GroupResource, Object, Result, Value};
 
-use super::forbidden;
+use super::{forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
 
@@ -47,7 +47,7 @@ impl Plugin for Priority {
                     "PriorityClass {} is already marked as default. Only one default can exist",
                     other.name()
                 );
-                Err(forbidden(write, class.name(), &why))
+                Err(forbidden(write, shown_name(class), &why))
             }
         }
     }
@@ -78,7 +78,7 @@ fn prioritize(write: &Attributes<'_>, pod: &mut Object) -> Result<()> {
     } else {
         let Some(class) = write.reader.get(&classes(), "", &named) else {
             let why = format!("no PriorityClass with name {named} was found");
-            return Err(forbidden(write, pod.name(), &why));
+            return Err(forbidden(write, shown_name(pod), &why));
         };
         Some(class)
     };
@@ -99,7 +99,7 @@ fn check_given(write: &Attributes<'_>, pod: &Object, priority: i64, policy: &str
             "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller \
              computed {priority} from the given PriorityClass name"
         );
-        return Err(forbidden(write, pod.name(), &why));
+        return Err(forbidden(write, shown_name(pod), &why));
     }
     let given = pod.str_at(&["spec", "preemptionPolicy"]);
     if !given.is_empty() && given != policy {
@@ -107,7 +107,7 @@ fn check_given(write: &Attributes<'_>, pod: &Object, priority: i64, policy: &str
             "the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission \
              controller computed {policy} from the given PriorityClass name"
         );
-        return Err(forbidden(write, pod.name(), &why));
+        return Err(forbidden(write, shown_name(pod), &why));
     }
     Ok(())
 }

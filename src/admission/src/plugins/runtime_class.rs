@@ -2,7 +2,7 @@
 
 use portcullis_api::{GroupResource, Object, Result, Value};
 
-use super::forbidden;
+use super::{forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
 
@@ -22,7 +22,7 @@ impl Plugin for RuntimeClass {
         if let Some(fixed) = class.at(&["overhead", "podFixed"]) {
             if pod.at(&["spec", "overhead"]).is_some_and(|given| given != fixed) {
                 let why = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
-                return Err(forbidden(write, pod.name(), why));
+                return Err(forbidden(write, shown_name(pod), why));
             }
             pod.set_at(&["spec", "overhead"], fixed.clone());
         }
@@ -37,7 +37,7 @@ impl Plugin for RuntimeClass {
         let defined = class.as_ref().and_then(|class| class.at(&["overhead", "podFixed"]));
         if defined.is_none() && pod.at(&["spec", "overhead"]).is_some() {
             let why = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
-            return Err(forbidden(write, pod.name(), why));
+            return Err(forbidden(write, shown_name(pod), why));
         }
         Ok(())
     }
@@ -49,7 +49,8 @@ fn class_of(write: &Attributes<'_>, pod: &Object) -> Result<Option<std::sync::Ar
         return Ok(None);
     }
     let class = write.reader.get(&GroupResource::new("node.k8s.io", "runtimeclasses"), "", name);
-    let refuse = || forbidden(write, pod.name(), &format!("pod rejected: RuntimeClass \"{name}\" not found"));
+    let refuse =
+        || forbidden(write, shown_name(pod), &format!("pod rejected: RuntimeClass \"{name}\" not found"));
     class.map(Some).ok_or_else(refuse)
 }
 
@@ -66,7 +67,7 @@ fn merge_selector(write: &Attributes<'_>, pod: &mut Object, class: &Object) -> R
                 text(value),
                 text(given)
             );
-            return Err(forbidden(write, pod.name(), &why));
+            return Err(forbidden(write, shown_name(pod), &why));
         }
         pod.set_at(&path, value.clone());
     }

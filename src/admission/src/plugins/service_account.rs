@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use portcullis_api::{Object, Result, Value};
 use serde_json::json;
 
-use super::{core, forbidden};
+use super::{core, forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
 
@@ -40,7 +40,7 @@ impl Plugin for ServiceAccount {
                 "error looking up service account {}/{name}: serviceaccount \"{name}\" not found",
                 write.namespace
             );
-            return Err(forbidden(write, pod.name(), &why));
+            return Err(forbidden(write, shown_name(pod), &why));
         };
         if wants_token(pod, &account) {
             mount_token(pod);
@@ -57,7 +57,7 @@ fn is_mirror(pod: &Object) -> bool {
 /// What a node reports of its own static pods uses nothing of the cluster.
 fn check_mirror(write: &Attributes<'_>, pod: &Object) -> Result<()> {
     if !pod.str_at(&["spec", "serviceAccountName"]).is_empty() {
-        return Err(forbidden(write, pod.name(), "a mirror pod may not reference service accounts"));
+        return Err(forbidden(write, shown_name(pod), "a mirror pod may not reference service accounts"));
     }
     let projects_token = list(pod, "volumes").iter().any(|volume| {
         let sources = volume.pointer("/projected/sources").and_then(Value::as_array);
@@ -66,7 +66,7 @@ fn check_mirror(write: &Attributes<'_>, pod: &Object) -> Result<()> {
     });
     if projects_token {
         let why = "a mirror pod may not use ServiceAccountToken volume projections";
-        return Err(forbidden(write, pod.name(), why));
+        return Err(forbidden(write, shown_name(pod), why));
     }
     Ok(())
 }

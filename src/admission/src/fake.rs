@@ -1,0 +1,168 @@
+//! A cluster for tests: objects in memory, and a list of what is allowed.
+
+use std::sync::Arc;
+
+use portcullis_api::{GroupResource, GroupVersion, Gvk, Object, Result, UserInfo, Value};
+
+use crate::attributes::{Attributes, Operation};
+use crate::chain::{Chain, Plugin};
+use crate::notes::Notes;
+use crate::reader::Reader;
+
+/// Stored objects by resource, and granted `verb resource name` triples.
+#[derive(Default)]
+pub(crate) struct Cluster {
+    objects: Vec<(String, Arc<Object>)>,
+    grants: Vec<String>,
+}
+
+impl Cluster {
+    /// With another stored object.
+    pub(crate) fn with(mut self, resource: &str, object: Value) -> Self {
+        self.objects.push((resource.to_owned(), Arc::new(tree(object))));
+        self
+    }
+
+    /// With another thing that everybody may do: `verb resource name`.
+    pub(crate) fn granting(mut self, what: &str) -> Self {
+        self.grants.push(what.to_owned());
+        self
+    }
+}
+
+impl Reader for Cluster {
+    fn get(&self, resource: &GroupResource, namespace: &str, name: &str) -> Option<Arc<Object>> {
+        self.list(resource, namespace).into_iter().find(|object| object.name() == name)
+    }
+
+    fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
+        let wanted = resource.to_string();
+        let matches = |object: &Object| namespace.is_empty() || object.namespace() == namespace;
+        let found = self.objects.iter().filter(|(of, object)| *of == wanted && matches(object));
+        found.map(|(_, object)| object.clone()).collect()
+    }
+
+    fn allows(
+        &self,
+        _: &UserInfo,
+        verb: &str,
+        resource: &GroupResource,
+        subresource: &str,
+        _: &str,
+        name: &str,
+    ) -> bool {
+        let what = match subresource {
+            "" => format!("{verb} {resource} {name}"),
+            subresource => format!("{verb} {resource}/{subresource} {name}"),
+        };
+        self.grants.contains(&what)
+    }
+}
+
+/// One write to be judged.
+pub(crate) struct Write {
+    pub(crate) user: UserInfo,
+    pub(crate) operation: Operation,
+    pub(crate) group: &'static str,
+    pub(crate) resource: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) subresource: &'static str,
+    pub(crate) namespace: &'static str,
+    pub(crate) old: Option<Object>,
+}
+
+impl Write {
+    /// A write of a core object in the namespace `default` by somebody ordinary.
+    pub(crate) fn of(operation: Operation, resource: &'static str, kind: &'static str) -> Self {
+        Self {
+            user: UserInfo::new("alice", ["system:authenticated"]),
+            operation,
+            group: "",
+            resource,
+            kind,
+            subresource: "",
+            namespace: "default",
+            old: None,
+        }
+    }
+
+    /// The creation of a pod.
+    pub(crate) fn pod() -> Self {
+        Self::of(Operation::Create, "pods", "Pod")
+    }
+
+    /// A change of a stored object.
+    pub(crate) fn change(self, old: Value) -> Self {
+        Self { operation: Operation::Update, old: Some(tree(old)), ..self }
+    }
+
+    /// Lets both passes of a plugin judge the object.
+    pub(crate) fn judge(&self, plugin: impl Plugin, cluster: &Cluster, object: Value) -> Judged {
+        self.judge_all(Chain::new(vec![Box::new(plugin)]), cluster, object)
+    }
+
+    /// Lets both passes of a chain judge the object.
+    pub(crate) fn judge_all(&self, chain: Chain, cluster: &Cluster, object: Value) -> Judged {
+        let notes = Notes::default();
+        let result = self.run(&chain, cluster, &notes, tree(object));
+        Judged { result, notes }
+    }
+
+    fn run(&self, chain: &Chain, cluster: &Cluster, notes: &Notes, mut object: Object) -> Result<Object> {
+        let kind = Gvk::new(GroupVersion::new(self.group, "v1"), self.kind);
+        let resource = GroupResource::new(self.group, self.resource);
+        let name = self.old.as_ref().unwrap_or(&object).name().to_owned();
+        let write = Attributes {
+            user: &self.user,
+            operation: self.operation,
+            kind: &kind,
+            resource: &resource,
+            subresource: self.subresource,
+            namespace: self.namespace,
+            name: &name,
+            dry_run: false,
+            old: self.old.as_ref(),
+            reader: cluster,
+            notes,
+        };
+        if self.operation == Operation::Delete {
+            return chain.admit(&write, None).map(|_| object);
+        }
+        chain.mutate(&write, &mut object)?;
+        let admitted = chain.admit(&write, Some(object))?;
+        Ok(admitted.into_object().unwrap_or_default())
+    }
+}
+
+/// What came of a write.
+pub(crate) struct Judged {
+    result: Result<Object>,
+    pub(crate) notes: Notes,
+}
+
+impl Judged {
+    /// The object, if it was admitted.
+    #[track_caller]
+    pub(crate) fn admitted(self) -> Object {
+        match self.result {
+            Ok(object) => object,
+            Err(error) => panic!("refused: {}", error.message()),
+        }
+    }
+
+    /// The words of the refusal.
+    #[track_caller]
+    pub(crate) fn refused(self) -> String {
+        match self.result {
+            Ok(object) => panic!("admitted: {:?}", object.map()),
+            Err(error) => error.message().to_owned(),
+        }
+    }
+}
+
+/// A tree from JSON.
+#[track_caller]
+pub(crate) fn tree(value: Value) -> Object {
+    let Value::Object(map) = value else { panic!("no object: {value}") };
+    Object::new(map)
+}

@@ -1,0 +1,65 @@
+//! What plugins say beside their decision.
+
+use parking_lot::Mutex;
+
+/// The most notes one request may collect; more would only be noise.
+const MAX_NOTES: usize = 64;
+
+/// Warnings for the client and annotations for the audit event, collected while a write is judged.
+///
+/// The caller owns it and lends it to [`Attributes`](crate::Attributes); an attempt that is repeated
+/// leaves each warning once.
+#[derive(Default, Debug)]
+pub struct Notes(Mutex<Inner>);
+
+#[derive(Default, Debug)]
+struct Inner {
+    warnings: Vec<String>,
+    annotations: Vec<(&'static str, String)>,
+}
+
+impl Notes {
+    /// Warns the client.
+    pub fn warn(&self, text: String) {
+        let mut inner = self.0.lock();
+        if inner.warnings.len() < MAX_NOTES && !inner.warnings.contains(&text) {
+            inner.warnings.push(text);
+        }
+    }
+
+    /// Sets an annotation of the audit event.
+    pub fn annotate(&self, key: &'static str, value: impl Into<String>) {
+        let mut inner = self.0.lock();
+        inner.annotations.retain(|(known, _)| *known != key);
+        if inner.annotations.len() < MAX_NOTES {
+            inner.annotations.push((key, value.into()));
+        }
+    }
+
+    /// Hands out the warnings collected so far.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().warnings)
+    }
+
+    /// Hands out the audit annotations collected so far.
+    pub fn take_annotations(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.0.lock().annotations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_attempt_warns_once() {
+        let notes = Notes::default();
+        for _ in 0..3 {
+            notes.warn("mind the gap".into());
+            notes.annotate("example.com/level", "high");
+        }
+        assert_eq!(notes.take_warnings(), ["mind the gap"]);
+        assert_eq!(notes.take_annotations(), [("example.com/level", "high".to_owned())]);
+        assert!(notes.take_warnings().is_empty());
+    }
+}

@@ -1,0 +1,1 @@
+//! The whole chain, on what it may meet.

@@ -9,6 +9,7 @@ mod body;
 mod configuration;
 mod json;
 mod merge;
+mod misfit;
 mod strategic;
 
 use portcullis_api::field::{Error, Path};
@@ -137,13 +138,23 @@ impl Patch {
         let mut object = self.apply(kind, current)?;
         let problems = kind
             .normalize(&mut object, self.validation)
-            .map_err(|error| self.refusal(&self.shown(kind, current), error.message()))?;
+            .map_err(|error| self.unfit(kind, current, error.message()))?;
         let warnings: Vec<String> = self.notes.iter().cloned().chain(problems).collect();
         if warnings.is_empty() || self.validation != FieldValidation::Strict {
             return Ok(Patched { object, warnings });
         }
         let why = format!("strict decoding error: {}", warnings.join(", "));
         Err(self.refusal(&self.shown(kind, current), &why))
+    }
+
+    /// 422 for a result that does not fit the types; `why` is what a decoder says of it.
+    fn unfit(&self, kind: &Kind, current: &Object, why: &str) -> ApiError {
+        let converted = match self.content {
+            Content::Strategic(_) => self.apply(kind, current).ok(),
+            _ => None,
+        };
+        let misfit = converted.and_then(|tree| misfit::first(kind.root(), tree.map()));
+        self.refusal(&self.shown(kind, current), misfit.as_deref().unwrap_or(why))
     }
 
     /// What an error shows: the patched tree before it was made fit, or the strategic patch itself.

@@ -120,10 +120,21 @@ fn undecodable_patches_are_named_in_gos_words() {
 fn results_that_are_no_objects_of_the_kind_are_refused() {
     let (code, message) = refused(PatchType::Strategic, r#"{"data":{"k":{"a":1}}}"#, FieldValidation::Warn);
     assert_eq!(code, 422);
-    assert!(
-        message.starts_with(r#" "" is invalid: patch: Invalid value: "map[data:map[k:map[a:1]]]": "#),
-        "{message}"
+    assert_eq!(
+        message,
+        r#" "" is invalid: patch: Invalid value: "map[data:map[k:map[a:1]]]": unrecognized type: string"#
     );
+    for (body, why) in [
+        (r#"{"data":{"k":1}}"#, "cannot convert int64 to string"),
+        (r#"{"data":{"k":1.5}}"#, "unrecognized type: string"),
+        (r#"{"immutable":"x"}"#, "unrecognized type: bool"),
+        (r#"{"binaryData":{"k":1}}"#, "cannot restore slice from int64"),
+        (r#"{"metadata":{"annotations":[]}}"#, "cannot restore map from slice"),
+    ] {
+        let (code, message) = refused(PatchType::Strategic, body, FieldValidation::Warn);
+        assert_eq!(code, 422);
+        assert!(message.ends_with(&format!(": {why}")), "{message}");
+    }
     let (code, message) = refused(PatchType::Merge, r#"{"data":1}"#, FieldValidation::Warn);
     assert_eq!(code, 422);
     assert!(message.contains(r#"\"data\":1"#) && message.ends_with("of type map[string]string"), "{message}");

@@ -1,1 +1,192 @@
 //! The whole chain, on what it may meet.
+
+use portcullis_api::{UserInfo, Value};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::attributes::Operation;
+use crate::chain::Chain;
+use crate::fake::{Cluster, Write};
+
+const EVERYTHING: Options = Options { enforce_owner_references: true, deny_service_external_ips: true };
+
+#[test]
+fn plugins_run_in_upstreams_order() {
+    let chain = Chain::new(with_options(EVERYTHING));
+    let upstream = [
+        "NamespaceLifecycle",
+        "LimitRanger",
+        "ServiceAccount",
+        "NodeRestriction",
+        "TaintNodesByCondition",
+        "PodSecurity",
+        "Priority",
+        "DefaultTolerationSeconds",
+        "DefaultStorageClass",
+        "StorageObjectInUseProtection",
+        "OwnerReferencesPermissionEnforcement",
+        "PersistentVolumeClaimResize",
+        "RuntimeClass",
+        "CertificateApproval",
+        "CertificateSigning",
+        "CertificateSubjectRestriction",
+        "DefaultIngressClass",
+        "DenyServiceExternalIPs",
+        "PodResizeValidator",
+    ];
+    assert_eq!(chain.names().collect::<Vec<_>>(), upstream);
+    let optional = ["OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs"];
+    let usual = upstream.into_iter().filter(|name| !optional.contains(name)).collect::<Vec<_>>();
+    assert_eq!(Chain::new(built_in()).names().collect::<Vec<_>>(), usual);
+}
+
+/// Field names that plugins look at.
+const FIELDS: &[&str] = &[
+    "metadata",
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "pod-security.kubernetes.io/enforce",
+    "pod-security.kubernetes.io/enforce-version",
+    "kubernetes.io/config.mirror",
+    "spec",
+    "status",
+    "template",
+    "jobTemplate",
+    "containers",
+    "initContainers",
+    "volumes",
+    "projected",
+    "sources",
+    "securityContext",
+    "capabilities",
+    "add",
+    "ports",
+    "hostPort",
+    "resources",
+    "requests",
+    "limits",
+    "hard",
+    "used",
+    "scopes",
+    "scopeSelector",
+    "matchExpressions",
+    "type",
+    "min",
+    "max",
+    "maxLimitRequestRatio",
+    "default",
+    "cpu",
+    "memory",
+    "pods",
+    "count/pods",
+    "storage",
+    "overhead",
+    "tolerations",
+    "priorityClassName",
+    "nodeName",
+    "request",
+    "signerName",
+    "externalIPs",
+    "boundObjectRef",
+    "audiences",
+];
+
+const TEXTS: &[&str] = &[
+    "",
+    "default",
+    "restricted",
+    "v1.9",
+    "Container",
+    "Pod",
+    "100m",
+    "-1",
+    "9e999",
+    "1e-999",
+    "9223372036854775807Ei",
+    "kubernetes.io/kube-apiserver-client",
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K",
+    "n1",
+    "ü\u{0}\u{202e}",
+];
+
+fn any_tree() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        proptest::sample::select(TEXTS).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 96, 6, |inner| {
+        let field = proptest::sample::select(FIELDS).prop_map(str::to_owned);
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((field, inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_object() -> impl Strategy<Value = Value> {
+    (any_tree(), any_tree(), any_tree())
+        .prop_map(|(metadata, spec, status)| json!({ "metadata": metadata, "spec": spec, "status": status }))
+}
+
+const WRITES: &[(&str, &str, &str, &str)] = &[
+    ("", "pods", "Pod", ""),
+    ("", "pods", "Pod", "status"),
+    ("", "pods", "Pod", "resize"),
+    ("", "pods", "Pod", "eviction"),
+    ("", "pods", "Pod", "ephemeralcontainers"),
+    ("", "nodes", "Node", ""),
+    ("", "namespaces", "Namespace", ""),
+    ("", "persistentvolumeclaims", "PersistentVolumeClaim", ""),
+    ("", "persistentvolumeclaims", "PersistentVolumeClaim", "status"),
+    ("", "services", "Service", ""),
+    ("", "configmaps", "ConfigMap", ""),
+    ("", "serviceaccounts", "TokenRequest", "token"),
+    ("apps", "deployments", "Deployment", ""),
+    ("batch", "cronjobs", "CronJob", ""),
+    ("coordination.k8s.io", "leases", "Lease", ""),
+    ("resource.k8s.io", "resourceslices", "ResourceSlice", ""),
+    ("certificates.k8s.io", "certificatesigningrequests", "CertificateSigningRequest", ""),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_plugin_panics_on_any_tree(
+        write in proptest::sample::select(WRITES),
+        operation in proptest::sample::select(&[Operation::Create, Operation::Update, Operation::Delete][..]),
+        by_node in any::<bool>(),
+        object in any_object(),
+        old in any_object(),
+        other in any_object(),
+    ) {
+        let (group, resource, kind, subresource) = write;
+        let mut namespaced = other.clone();
+        namespaced["metadata"] = json!({ "name": "default", "namespace": "default" });
+        let mut namespace = other;
+        if !namespace["metadata"].is_object() {
+            namespace["metadata"] = json!({});
+        }
+        namespace["metadata"]["name"] = "default".into();
+        let mut cluster = Cluster::default().with("namespaces", namespace);
+        for resource in ["limitranges", "resourcequotas", "pods", "serviceaccounts", "nodes"] {
+            cluster = cluster.with(resource, namespaced.clone());
+        }
+        let mut write = Write { group, subresource, ..Write::of(operation, resource, kind) };
+        if by_node {
+            write.user = UserInfo::new("system:node:n1", ["system:nodes"]);
+        }
+        if operation != Operation::Create {
+            write.old = Some(crate::fake::tree(old));
+        }
+        write.judge_all(Chain::new(with_options(EVERYTHING)), &cluster, object);
+    }
+}

@@ -3,6 +3,7 @@
 use portcullis_api::{Object, Result};
 
 use crate::attributes::Attributes;
+use crate::ledger::Reservation;
 
 /// One admission plugin. Small and alone: it knows nothing of the others.
 pub trait Plugin: Send + Sync + 'static {
@@ -27,17 +28,26 @@ pub trait Plugin: Send + Sync + 'static {
     fn validate(&self, _write: &Attributes<'_>, _object: Option<&Object>) -> Result<()> {
         Ok(())
     }
+
+    /// Takes the object's share of something limited. Asked when every plugin has let the object pass.
+    ///
+    /// # Errors
+    /// The refusal the client reads.
+    fn reserve(&self, _write: &Attributes<'_>, _object: &Object) -> Result<Option<Reservation>> {
+        Ok(None)
+    }
 }
 
 /// An object (or a deletion) that every plugin admitted. Only [`Chain::admit`] makes one, and the
 /// registry's storage door takes nothing else.
 ///
 /// ```compile_fail
-/// let forged = portcullis_admission::Admitted { object: None };
+/// let forged = portcullis_admission::Admitted { object: None, reservations: Vec::new() };
 /// ```
 #[must_use = "an admitted write that is not committed has no effect"]
 pub struct Admitted {
     object: Option<Object>,
+    reservations: Vec<Reservation>,
 }
 
 impl Admitted {
@@ -46,7 +56,13 @@ impl Admitted {
         self.object.as_ref()
     }
 
-    /// Gives the object up.
+    /// Hands out what was reserved for the object. Whoever commits adds the charges to the quotas'
+    /// stored status, and only then lets go.
+    pub fn take_reservations(&mut self) -> Vec<Reservation> {
+        std::mem::take(&mut self.reservations)
+    }
+
+    /// Gives the object up, and with it every reservation that was not taken before.
     pub fn into_object(self) -> Option<Object> {
         self.object
     }
@@ -74,13 +90,19 @@ impl Chain {
         self.handling(write).try_for_each(|plugin| plugin.mutate(write, object))
     }
 
-    /// The second pass: every plugin may refuse.
+    /// The second pass: every plugin may refuse, then those that reserve do so.
     ///
     /// # Errors
     /// The first plugin's refusal.
     pub fn admit(&self, write: &Attributes<'_>, object: Option<Object>) -> Result<Admitted> {
         self.handling(write).try_for_each(|plugin| plugin.validate(write, object.as_ref()))?;
-        Ok(Admitted { object })
+        let mut reservations = Vec::new();
+        if let Some(object) = &object {
+            for plugin in self.handling(write) {
+                reservations.extend(plugin.reserve(write, object)?);
+            }
+        }
+        Ok(Admitted { object, reservations })
     }
 
     fn handling<'a>(&'a self, write: &'a Attributes<'_>) -> impl Iterator<Item = &'a dyn Plugin> {

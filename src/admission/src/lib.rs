@@ -9,6 +9,7 @@
 
 mod attributes;
 mod chain;
+mod ledger;
 mod notes;
 pub mod plugins;
 mod reader;
@@ -20,5 +21,6 @@ mod fake;
 
 pub use attributes::{Attributes, Operation};
 pub use chain::{Admitted, Chain, Plugin};
+pub use ledger::{Charge, Reservation};
 pub use notes::Notes;
 pub use reader::Reader;

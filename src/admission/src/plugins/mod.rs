@@ -29,6 +29,7 @@ mod owner_references;
 mod pod_resize;
 mod pod_security;
 mod priority;
+mod resource_quota;
 mod runtime_class;
 mod service_account;
 mod signing_request;
@@ -81,6 +82,7 @@ pub fn with_options(options: Options) -> Vec<Box<dyn Plugin>> {
         plugins.push(Box::new(external_ips::DenyServiceExternalIPs));
     }
     plugins.push(Box::new(pod_resize::PodResizeValidator));
+    plugins.push(Box::new(resource_quota::ResourceQuota::default()));
     plugins
 }
 

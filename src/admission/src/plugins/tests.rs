@@ -34,6 +34,7 @@ fn plugins_run_in_upstreams_order() {
         "DefaultIngressClass",
         "DenyServiceExternalIPs",
         "PodResizeValidator",
+        "ResourceQuota",
     ];
     assert_eq!(chain.names().collect::<Vec<_>>(), upstream);
     let optional = ["OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs"];

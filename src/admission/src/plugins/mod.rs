@@ -7,7 +7,7 @@
 //! * identities: `ServiceAccount`, `NodeRestriction`, the three of certificates, the optional
 //!   `OwnerReferencesPermissionEnforcement`;
 //! * nodes and pods: `TaintNodesByCondition`, `Priority`, `DefaultTolerationSeconds`, `RuntimeClass`,
-//!   `PodResizeValidator`;
+//!   `PodTopologyLabels`, `NodeDeclaredFeatureValidator`, `PodResizeValidator`;
 //! * storage and network: `DefaultStorageClass`, `StorageObjectInUseProtection`,
 //!   `PersistentVolumeClaimResize`, `DefaultIngressClass`, the optional `DenyServiceExternalIPs`;
 //! * `ResourceQuota`, last, because it reserves what the others might still refuse.
@@ -23,11 +23,13 @@ mod default_toleration_seconds;
 mod external_ips;
 mod limit_ranger;
 mod namespace_lifecycle;
+mod node_features;
 mod node_restriction;
 mod object_in_use;
 mod owner_references;
 mod pod_resize;
 mod pod_security;
+mod pod_topology_labels;
 mod priority;
 mod resource_quota;
 mod runtime_class;
@@ -81,6 +83,8 @@ pub fn with_options(options: Options) -> Vec<Box<dyn Plugin>> {
     if options.deny_service_external_ips {
         plugins.push(Box::new(external_ips::DenyServiceExternalIPs));
     }
+    plugins.push(Box::new(pod_topology_labels::PodTopologyLabels));
+    plugins.push(Box::new(node_features::NodeDeclaredFeatures));
     plugins.push(Box::new(pod_resize::PodResizeValidator));
     plugins.push(Box::new(resource_quota::ResourceQuota::default()));
     plugins

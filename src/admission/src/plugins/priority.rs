@@ -40,7 +40,8 @@ impl Plugin for Priority {
         if class.get("globalDefault") != Some(&Value::Bool(true)) {
             return Ok(());
         }
-        match default_class(write).filter(|other| other.name() != class.name()) {
+        let created = write.operation == Operation::Create;
+        match default_class(write).filter(|other| created || other.name() != class.name()) {
             None => Ok(()),
             Some(other) => {
                 let why = format!(

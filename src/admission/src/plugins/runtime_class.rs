@@ -35,11 +35,13 @@ impl Plugin for RuntimeClass {
         let Some(pod) = pod else { return Ok(()) };
         let class = class_of(write, pod)?;
         let defined = class.as_ref().and_then(|class| class.at(&["overhead", "podFixed"]));
-        if defined.is_none() && pod.at(&["spec", "overhead"]).is_some() {
-            let why = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
-            return Err(forbidden(write, shown_name(pod), why));
-        }
-        Ok(())
+        let given = pod.at(&["spec", "overhead"]);
+        let why = match defined {
+            _ if given == defined => return Ok(()),
+            None => "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+            Some(_) => "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+        };
+        Err(forbidden(write, shown_name(pod), why))
     }
 }
 

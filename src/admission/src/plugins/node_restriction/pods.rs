@@ -23,7 +23,8 @@ impl NodeWrite<'_> {
             ))),
             ("status", Operation::Update) => self.judge_pod_status(),
             ("status", _) => Err(self.unexpected()),
-            ("eviction", Operation::Create) => self.judge_eviction(),
+            // The deletion that an eviction comes to is judged as the eviction.
+            ("eviction", Operation::Create | Operation::Delete) => self.judge_eviction(),
             ("eviction", operation) => {
                 Err(self.refuse(&format!("unexpected operation {}", operation.as_str())))
             }

@@ -291,6 +291,12 @@ fn a_node_reports_and_removes_only_its_own_pods() {
     };
     evict("mine").admitted();
     assert_refused(evict("theirs"), "node n1 can only evict pods with spec.nodeName set to itself");
+    let evicted = |name| Write { subresource: "eviction", ..named(name, Operation::Delete) };
+    evicted("mine").judge(NodeRestriction, &cluster(), json!({})).admitted();
+    assert_refused(
+        evicted("theirs").judge(NodeRestriction, &cluster(), json!({})),
+        "node n1 can only evict pods with spec.nodeName set to itself",
+    );
     let resize = Write { subresource: "resize", ..create("pods", "Pod") };
     assert_refused(
         resize.judge(NodeRestriction, &cluster(), mirror()),

@@ -51,7 +51,7 @@ impl Plugin for ResourceQuota {
     }
 
     fn reserve(&self, write: &Attributes<'_>, object: &Object) -> Result<Option<Reservation>> {
-        if quotas(write).is_empty() || !usage::may_change(write, object) {
+        if !usage::may_change(write, object) || quotas(write).is_empty() {
             return Ok(None);
         }
         let reservation = self.ledger.promise(|promised| judge(write, object, promised))?;

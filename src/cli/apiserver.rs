@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::options::ServeOptions;
 use super::paths::DataDir;
+use super::serve::Started;
 use super::steps::{Steps, Voice};
 use super::{Failure, serve};
 
@@ -24,7 +25,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     super::logging::start(options.log_level.as_deref().unwrap_or("info"), options.log_json.unwrap_or(true));
     let dir = DataDir::resolve(options.data_dir.as_deref())?;
     let mut steps = Steps::new(Voice::choose(options.output));
-    let start = serve::start(&options, &dir, &mut steps);
+    let start = async {
+        let running = serve::start(&options, &dir, &mut steps).await?;
+        Ok(Started { running, parts: None })
+    };
     let outcome = serve::runtime()?.block_on(serve::session(&dir, start));
     outcome.map_err(|failure| steps.failed(failure))
 }

@@ -13,6 +13,7 @@ mod failure;
 mod lifetime;
 mod logging;
 mod options;
+mod parts;
 mod paths;
 mod place;
 mod platform;

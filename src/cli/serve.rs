@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::assemble::{Running, assemble};
 use super::options::ServeOptions;
+use super::parts::Parts;
 use super::paths::DataDir;
 use super::state::State;
 use super::steps::Steps;
@@ -25,23 +26,39 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::caused("the asynchronous runtime cannot start", &error))
 }
 
+/// A server, and what runs beside it.
+pub(crate) struct Started {
+    pub(crate) running: Running,
+    pub(crate) parts: Option<Parts>,
+}
+
+impl Started {
+    /// Stops in the reverse order: nobody of ours is left who would ask a draining server.
+    pub(crate) async fn shutdown(self) -> Result<(), Failure> {
+        if let Some(parts) = self.parts {
+            parts.stop().await;
+        }
+        self.running.shutdown().await
+    }
+}
+
 /// Serves what a start makes until the process is asked to stop, then drains. Asked again, it ends at once.
 pub(crate) async fn session(
     dir: &DataDir,
-    start: impl Future<Output = Result<Running, Failure>>,
+    start: impl Future<Output = Result<Started, Failure>>,
 ) -> Result<ExitCode, Failure> {
     let mut stop = Stop::listen()?;
-    let running = tokio::select! {
+    let started = tokio::select! {
         started = start => started?,
         () = stop.asked() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     // From here on others may come.
-    State::of_this_process(running.url()).write(dir)?;
+    State::of_this_process(started.running.url()).write(dir)?;
     stop.asked().await;
     tracing::info!("Stopping");
     State::remove(dir);
     tokio::select! {
-        drained = running.shutdown() => drained.map(|()| ExitCode::SUCCESS),
+        drained = started.shutdown() => drained.map(|()| ExitCode::SUCCESS),
         () = stop.asked() => {
             tracing::warn!("Asked twice to stop: requests in flight are cut off");
             Ok(ExitCode::from(INTERRUPTED))

@@ -10,7 +10,9 @@ use clap::Args;
 
 use super::assemble::Running;
 use super::options::ServeOptions;
+use super::parts::Parts;
 use super::paths::DataDir;
+use super::serve::Started;
 use super::steps::{Steps, Voice};
 use super::{Failure, administrators, logging, serve, user};
 
@@ -38,10 +40,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     outcome.map_err(|failure| steps.failed(failure))
 }
 
-async fn start(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Result<Running, Failure> {
+async fn start(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Result<Started, Failure> {
     let running = serve::start(options, dir, steps).await?;
     match greet(options, dir, steps, &running).await {
-        Ok(()) => Ok(running),
+        Ok(parts) => Ok(Started { running, parts: Some(parts) }),
         Err(failure) => {
             running.shutdown().await?;
             Err(failure)
@@ -49,16 +51,17 @@ async fn start(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Resu
     }
 }
 
-/// Gives the user a way in and says how to use it.
+/// Starts what runs beside the server, gives the user a way in and says how to use it.
 async fn greet(
     options: &ServeOptions,
     dir: &DataDir,
     steps: &mut Steps,
     running: &Running,
-) -> Result<(), Failure> {
+) -> Result<Parts, Failure> {
+    let parts = steps.run("controllers", || Parts::start(running))?;
     if options.no_kubeconfig == Some(true) {
         steps.next(&format!("kubectl --kubeconfig {} get namespaces", dir.admin_kubeconfig().display()));
-        return Ok(());
+        return Ok(parts);
     }
     let path = user::kubeconfig().ok_or_else(|| {
         Failure::new("this user has no home directory for a kubeconfig")
@@ -69,5 +72,5 @@ async fn greet(
     user::merge(&running.pki, &running.url(), &path)?;
     steps.tell("kubeconfig", &path.display().to_string(), steps.elapsed().saturating_sub(begun));
     steps.next(&format!("kubectl --context {} get namespaces", user::CONTEXT));
-    Ok(())
+    Ok(parts)
 }

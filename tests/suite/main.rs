@@ -10,6 +10,7 @@
 
 mod arrows;
 mod certs;
+mod documents;
 mod help;
 mod kubectl;
 mod program;

@@ -16,7 +16,7 @@ fn each_step_is_told_to_tools_and_the_last_line_is_the_next_command() {
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let steps: Vec<&str> = lines.iter().filter_map(|line| line["step"].as_str()).collect();
-    for step in ["store", "certificates", "policies", "API server", "kubeconfig"] {
+    for step in ["store", "certificates", "policies", "API server", "controllers", "kubeconfig"] {
         assert!(steps.contains(&step), "{step} in {steps:?}");
     }
     assert_eq!(lines.last().unwrap()["next"], "kubectl --context portcullis get namespaces");

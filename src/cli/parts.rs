@@ -1,0 +1,52 @@
+//! The parts of the control plane that `up` runs beside the server: clients of it, in the same process,
+//! each under an identity of its own.
+
+use std::time::Duration;
+
+use portcullis_client::in_process;
+use portcullis_controllers::{Clients, USER_AGENT};
+use portcullis_pki::{InProcessIdentity, Overrides};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::Failure;
+use super::assemble::Running;
+
+/// How long a part may take to finish what it began.
+const FINISH: Duration = Duration::from_secs(5);
+const NAMESPACE: &str = "kube-system";
+
+/// Running parts.
+pub(crate) struct Parts {
+    stop: watch::Sender<bool>,
+    controllers: JoinHandle<()>,
+}
+
+impl Parts {
+    /// Starts all parts.
+    pub(crate) fn start(running: &Running) -> Result<Self, Failure> {
+        let what = "the controllers cannot be started";
+        let fail = |error: portcullis_pki::Error| Failure::caused(what, &error);
+        let client = |identity: portcullis_pki::Result<InProcessIdentity>| {
+            let server = running.server.in_process(identity.map_err(fail)?);
+            in_process(server, USER_AGENT).map_err(|error| Failure::caused(what, &error))
+        };
+        let manager = client(running.pki.in_process("kube-controller-manager", &Overrides::default()))?;
+        let account = |name: &str| client(running.pki.in_process_service_account(NAMESPACE, name));
+        let clients = Clients::new(manager, account)?;
+        let root_ca = running.pki.authority_pem("ca").map_err(fail)?.to_owned();
+        let (stop, stopping) = watch::channel(false);
+        Ok(Self { stop, controllers: tokio::spawn(portcullis_controllers::run(clients, root_ca, stopping)) })
+    }
+
+    /// Stops all parts; what does not finish in time is cut off.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        let mut controllers = self.controllers;
+        if timeout(FINISH, &mut controllers).await.is_err() {
+            tracing::warn!("The controllers did not finish in time");
+            controllers.abort();
+        }
+    }
+}

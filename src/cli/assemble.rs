@@ -68,7 +68,7 @@ pub(crate) async fn assemble(
     let trust = trust(&pki)?;
     let tls = server_config(live.clone()).map_err(|e| Failure::caused("TLS cannot be set up", &e))?;
     let fairness =
-        Fairness::new(policies::platform_objects().iter().map(|(_, object)| object), seats(options));
+        Fairness::new(policies::read_platform_objects().iter().map(|(_, object)| object), seats(options));
     let serve = registry.clone();
     let rest = tower::util::BoxCloneSyncService::new(tower::service_fn(move |request| {
         let registry = serve.clone();
@@ -157,8 +157,8 @@ fn audiences(options: &ServeOptions) -> Vec<String> {
 }
 
 async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions) -> Result<(), Failure> {
-    let platform = policies::platform_objects().iter().chain(policies::bootstrap_objects());
-    let mut wanted: Vec<_> = platform.cloned().collect();
+    let mut wanted = policies::read_platform_objects();
+    wanted.extend(policies::read_bootstrap_objects());
     wanted.extend(super::platform::own_objects(options)?);
     registry
         .bootstrap(wanted)

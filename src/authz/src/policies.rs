@@ -46,6 +46,16 @@ pub fn platform_objects() -> &'static [(Gvr, Object)] {
     &OBJECTS
 }
 
+/// The roles and bindings, read anew: for a start-up that does not keep them.
+pub fn read_bootstrap_objects() -> Vec<(Gvr, Object)> {
+    read(&RBAC)
+}
+
+/// Everything else, read anew.
+pub fn read_platform_objects() -> Vec<(Gvr, Object)> {
+    read(&PLATFORM)
+}
+
 fn read(files: &[&str]) -> Vec<(Gvr, Object)> {
     files.iter().flat_map(|file| documents(file)).filter_map(with_resource).collect()
 }

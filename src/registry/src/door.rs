@@ -35,6 +35,8 @@ pub(crate) struct Written {
 enum State {
     /// The body without TypeMeta, ready to send.
     Body(Bytes),
+    /// Gone, and nobody wants to see it.
+    Gone,
     /// A tree that was not stored (dry run, last state of a deleted object).
     Tree(Object),
 }
@@ -53,6 +55,15 @@ impl Written {
     /// The stored object, which the write left as it was.
     pub(crate) fn unchanged(live: Live) -> Self {
         Self::shown(live.object)
+    }
+
+    /// The last state of an object, as of the revision that removed it.
+    #[must_use]
+    fn at(mut self, revision: Revision) -> Self {
+        if let State::Tree(object) = &mut self.state {
+            object.set_meta_str("resourceVersion", &revision.to_string());
+        }
+        self
     }
 
     /// Marks the result of a create.
@@ -76,6 +87,7 @@ impl Written {
         match &self.state {
             State::Body(body) => Ok(body.clone()),
             State::Tree(object) => bare_body(object),
+            State::Gone => Err(ApiError::internal("a removed object was to be shown")),
         }
     }
 
@@ -83,6 +95,7 @@ impl Written {
     pub(crate) fn tree(&self) -> Result<Object> {
         match &self.state {
             State::Tree(object) => Ok(object.clone()),
+            State::Gone => Err(ApiError::internal("a removed object was to be shown")),
             State::Body(body) => match serde_json::from_slice(body) {
                 Ok(map) => Ok(Object::new(map)),
                 Err(error) => Err(ApiError::internal(error.to_string())),
@@ -139,7 +152,7 @@ impl Effect<'_> {
 struct Prepared {
     txn: Txn,
     /// What to show when nothing is stored.
-    shown: Option<Object>,
+    shown: Option<Written>,
     /// Ports stay reserved until the commit was seen.
     _held: Reservation,
 }
@@ -169,7 +182,11 @@ fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -
     let shown = match last {
         Some(last) => {
             txn.ops.push(Op::Delete { key: key.clone() });
-            Some(object.unwrap_or_else(|| last.clone()))
+            Some(match object {
+                Some(object) => Written::shown(object),
+                None if call.resource.returns_deleted() => Written::shown(last.clone()),
+                None => Written { state: State::Gone, created: false, uid: last.uid().to_owned() },
+            })
         }
         None => {
             let object = object.ok_or_else(|| ApiError::internal("a write was admitted without object"))?;
@@ -186,14 +203,11 @@ async fn written(
     call: &Call<'_>,
     key: &Key,
     revision: Revision,
-    shown: Option<Object>,
+    shown: Option<Written>,
     (created, removed): (bool, bool),
 ) -> Result<Written> {
-    if let Some(mut object) = shown {
-        if removed {
-            object.set_meta_str("resourceVersion", &revision.to_string());
-        }
-        return Ok(Written::shown(object));
+    if let Some(written) = shown {
+        return Ok(if removed { written.at(revision) } else { written });
     }
     let entry = match call.resource.entry(key)? {
         Some(entry) if entry.revision() == revision => Some(entry),
@@ -229,11 +243,11 @@ pub(crate) fn storage_error(error: StoreError) -> ApiError {
 
 /// 504 for a revision that does not exist yet, as upstream's watch cache answers.
 pub(crate) fn future_revision(asked: Revision, current: Revision) -> ApiError {
-    let message = format!("Too large resource version: {asked}, current: {current}");
+    let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
     let cause = portcullis_api::Cause {
         reason: "ResourceVersionTooLarge".into(),
         message: "Too large resource version".into(),
         field: String::new(),
     };
-    ApiError::new(portcullis_api::Reason::Timeout, message).with_causes(vec![cause])
+    ApiError::new(portcullis_api::Reason::Timeout, message).with_causes(vec![cause]).with_retry_after(1)
 }

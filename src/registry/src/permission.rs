@@ -1,7 +1,6 @@
 //! A stream does not outlive the decision that opened it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use portcullis_api::{RequestInfo, UserInfo};
 use portcullis_authz::rbac::RbacIndex;
@@ -9,9 +8,6 @@ use portcullis_authz::{Attributes, Chain};
 use tokio::time::Instant;
 
 use crate::call::Call;
-
-/// How soon a withdrawn permission ends an idle stream.
-const RECHECK: Duration = Duration::from_millis(500);
 
 /// The permission an open stream stands on.
 pub(crate) struct Standing {
@@ -50,17 +46,5 @@ impl Standing {
         }
         self.generation = generation;
         self.chain.decide(&self.user, &Attributes::from(&*self.info)).is_allowed()
-    }
-
-    /// Resolves when [`Self::holds`] is worth asking again. Cancel safe.
-    pub(crate) async fn changed(&self) {
-        loop {
-            let nap = Instant::now() + RECHECK;
-            tokio::time::sleep_until(self.ends.map_or(nap, |end| end.min(nap))).await;
-            let over = self.ends.is_some_and(|end| Instant::now() >= end);
-            if over || self.rbac.generation() != self.generation {
-                return;
-            }
-        }
     }
 }

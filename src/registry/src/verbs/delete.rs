@@ -1,6 +1,8 @@
 //! DELETE of one object: preconditions, grace, finalizers for the garbage collector, then either a
 //! mark on the object or its removal.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
 use portcullis_schema::decode::FieldValidation;
@@ -48,9 +50,9 @@ pub(crate) enum Outcome {
 }
 
 /// What is to be done with the object.
-enum Plan {
+enum Plan<'l> {
     /// Remove it; this is the state clients are shown.
-    Remove(Object),
+    Remove(Cow<'l, Object>),
     /// Store this marked state.
     Mark(Object),
     /// It is going already; change nothing.
@@ -75,17 +77,17 @@ async fn attempt(
     live: Live,
 ) -> Result<Option<Outcome>> {
     let plan = plan(call, options, &live.object)?;
-    let object = match &plan {
-        Plan::Leave => return Ok(Some(Outcome::Marked(Written::unchanged(live)))),
-        Plan::Remove(_) => None,
-        Plan::Mark(object) => Some(object.clone()),
-    };
+    if matches!(plan, Plan::Leave) {
+        drop(plan);
+        return Ok(Some(Outcome::Marked(Written::unchanged(live))));
+    }
+    let object = if let Plan::Mark(object) = &plan { Some(object.clone()) } else { None };
     let admitted = call.admit_deletion(name, options.dry_run, object, &live.object)?;
     if options.dry_run {
         return Ok(Some(match plan {
             Plan::Mark(object) => Outcome::Marked(Written::shown(object)),
-            Plan::Remove(object) => Outcome::Removed(Written::shown(object)),
-            Plan::Leave => Outcome::Marked(Written::unchanged(live)),
+            Plan::Remove(object) => Outcome::Removed(Written::shown(object.into_owned())),
+            Plan::Leave => Outcome::Marked(Written::shown(live.object.clone())),
         }));
     }
     let effect = match &plan {
@@ -100,13 +102,13 @@ async fn attempt(
     }))
 }
 
-fn plan(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<Plan> {
+fn plan<'l>(call: &Call<'_>, options: &DeleteOptions, live: &'l Object) -> Result<Plan<'l>> {
     if call.resource.is("", "namespaces") {
         check_namespace_preconditions(call, options, live)?;
         return Ok(plan_namespace(live));
     }
     check_preconditions(call, options, live)?;
-    let mut object = live.clone();
+    let mut object = Cow::Borrowed(live);
     let graceful = match begin_grace(call, options, &mut object)? {
         Grace::None => false,
         Grace::Pending => return Ok(Plan::Leave),
@@ -120,22 +122,22 @@ fn plan(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<Plan>
         if !held {
             return Ok(Plan::Remove(object));
         }
-        mark(&mut object);
-        return Ok(Plan::Mark(object));
+        mark(object.to_mut());
+        return Ok(Plan::Mark(object.into_owned()));
     }
     let seconds = grace_seconds(&object);
-    Ok(if held || seconds > 0 { Plan::Mark(object) } else { Plan::Remove(object) })
+    Ok(if held || seconds > 0 { Plan::Mark(object.into_owned()) } else { Plan::Remove(object) })
 }
 
 /// Namespaces are only marked; the namespace controller empties and finalizes them.
-fn plan_namespace(live: &Object) -> Plan {
+fn plan_namespace(live: &Object) -> Plan<'_> {
     let held =
         live.at(&["spec", "finalizers"]).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-    let mut object = live.clone();
     if live.is_deleting() {
         let gone = !held && live.finalizers().next().is_none();
-        return if gone { Plan::Remove(object) } else { Plan::Leave };
+        return if gone { Plan::Remove(Cow::Borrowed(live)) } else { Plan::Leave };
     }
+    let mut object = live.clone();
     object.set_meta_str("deletionTimestamp", &time::now_rfc3339());
     object.set_at(&["status", "phase"], "Terminating".into());
     Plan::Mark(object)
@@ -189,10 +191,11 @@ enum Grace {
 }
 
 /// Sets the deletion time of a kind that deletes gracefully.
-fn begin_grace(call: &Call<'_>, options: &DeleteOptions, object: &mut Object) -> Result<Grace> {
+fn begin_grace(call: &Call<'_>, options: &DeleteOptions, object: &mut Cow<'_, Object>) -> Result<Grace> {
     let asked = options.grace_period.map(|seconds| if seconds < 0 { 1 } else { seconds });
     let strategy = call.resource.strategy()?;
     let Some(seconds) = strategy.grace_period(object, asked) else { return Ok(Grace::None) };
+    let object = object.to_mut();
     if object.is_deleting() {
         return Ok(shorten_grace(object, asked));
     }
@@ -252,7 +255,7 @@ fn mark(object: &mut Object) {
 }
 
 /// The garbage collector's finalizers follow from the propagation policy.
-fn set_collector_finalizers(call: &Call<'_>, options: &DeleteOptions, object: &mut Object) {
+fn set_collector_finalizers(call: &Call<'_>, options: &DeleteOptions, object: &mut Cow<'_, Object>) {
     let has = |name: &str| object.finalizers().any(|finalizer| finalizer == name);
     let (had_orphan, had_foreground) = (has(ORPHAN), has(FOREGROUND));
     let orphan_default = call.resource.strategy().is_ok_and(|strategy| strategy.orphans_by_default());
@@ -269,7 +272,7 @@ fn set_collector_finalizers(call: &Call<'_>, options: &DeleteOptions, object: &m
     let kept = object.finalizers().filter(|f| *f != ORPHAN && *f != FOREGROUND).map(Value::from);
     let added = [(orphan, ORPHAN), (foreground, FOREGROUND)].into_iter().filter(|(wanted, _)| *wanted);
     let all: Vec<Value> = kept.chain(added.map(|(_, name)| Value::from(name))).collect();
-    let meta = object.metadata_mut();
+    let meta = object.to_mut().metadata_mut();
     if all.is_empty() {
         meta.remove("finalizers");
     } else {

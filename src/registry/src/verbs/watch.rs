@@ -4,6 +4,7 @@
 //! can take them. A stream ends with its timeout, its credential or the permission that opened it.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use portcullis_storage::{
 };
 use rand::Rng as _;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::get::parse_version;
 use crate::Response;
@@ -32,6 +33,9 @@ use crate::respond::{self, Include, partial};
 
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 const LEAST_TIMEOUT: u64 = 1800;
+/// How soon a withdrawn permission or an expired credential ends an idle stream, and how exact the
+/// timeout and bookmarks are.
+const RECHECK: Duration = Duration::from_millis(500);
 const NO_BODY: &[u8] = b"";
 /// The number of the one shared form: this version's full object as compact JSON.
 const PLAIN: u16 = 0;
@@ -56,6 +60,7 @@ struct Stream {
     source: Source,
     view: View,
     standing: Standing,
+    timer: Pin<Box<Sleep>>,
     ends: Instant,
     next_bookmark: Option<Instant>,
     delivered: Revision,
@@ -86,6 +91,7 @@ async fn open(call: &Call<'_>, output: Output, options: ListOptions) -> Result<S
         pending: VecDeque::new(),
         source: Source::Ended,
         standing: call.standing(),
+        timer: Box::pin(tokio::time::sleep(RECHECK)),
         ends: now + Duration::from_secs(timeout.min(LEAST_TIMEOUT * 4)),
         next_bookmark: options.bookmarks.then_some(now + BOOKMARK_EVERY),
         delivered: Revision::UNSET,
@@ -164,19 +170,22 @@ impl Stream {
                 return Some(frame);
             }
             let Source::Live(watcher) = &mut self.source else { return None };
-            let bookmark = self.next_bookmark.unwrap_or(self.ends).min(self.ends);
             tokio::select! {
                 batch = watcher.next_batch() => self.queue(batch),
-                () = self.standing.changed() => {}
-                () = tokio::time::sleep_until(bookmark) => {
-                    if Instant::now() >= self.ends {
-                        self.source = Source::Ended;
-                    } else {
-                        self.queue_bookmark();
-                    }
-                }
+                () = self.timer.as_mut() => self.tick(),
             }
         }
+    }
+
+    /// What the clock asks for. One timer serves all of it, and an event does not touch it.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if now >= self.ends {
+            self.source = Source::Ended;
+        } else if self.next_bookmark.is_some_and(|due| now >= due) {
+            self.queue_bookmark();
+        }
+        self.timer.as_mut().reset(self.ends.min(now + RECHECK));
     }
 
     /// Joins what is pending into one frame of bounded size.

@@ -59,6 +59,7 @@ fn objects_are_created_read_changed_and_deleted() {
     assert!(kubectl.told("get configmaps").contains("first"));
     kubectl.told("label configmap first tier=front");
     assert!(kubectl.told("get configmaps -l tier=front -o name").contains("configmap/first"));
+    assert!(kubectl.told("get configmaps -A --field-selector=metadata.name=first -o name").contains("first"));
     kubectl.told("delete configmap first");
     let gone = words(&kubectl.run("get configmap first"));
     assert!(gone.contains(r#"(NotFound): configmaps "first" not found"#), "{gone}");

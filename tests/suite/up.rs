@@ -71,3 +71,21 @@ fn down_stops_it_and_waits() {
     assert!(server.ended().success());
     assert!(home.told_of_data(&["down"]).starts_with("nothing runs on "));
 }
+
+#[test]
+fn controllers_keep_every_namespace_supplied() {
+    let home = Home::new();
+    let _server = home.serve(&["up", "--no-kubeconfig"]);
+    let supplied = || {
+        let status = home.told_of_data(&["status", "--output", "json"]);
+        let status: Value = serde_json::from_str(&status).unwrap();
+        let objects = &status["objects"];
+        // One of each in each of the four namespaces; kube-system may hold more.
+        ["serviceaccounts", "configmaps"].iter().all(|kind| objects[kind].as_u64() >= Some(4))
+    };
+    let begun = std::time::Instant::now();
+    while !supplied() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "accounts and authorities are missing");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}

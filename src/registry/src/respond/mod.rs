@@ -12,7 +12,7 @@ use portcullis_schema::kind_named;
 use serde_json::json;
 
 pub(crate) use list::{ListMeta, list, tree_list};
-pub(crate) use table::{Include, event_table, table};
+pub(crate) use table::{Include, event_table, partial_scale, scale_table, table};
 
 use crate::Response;
 use crate::call::Call;

@@ -7,7 +7,7 @@ use super::list::ListMeta;
 use super::partial;
 use crate::negotiate::MetaVersion;
 use crate::options::Query;
-use crate::print;
+use crate::print::{self, Column};
 use crate::resource::Resource;
 
 /// What of each object goes into its row.
@@ -42,7 +42,34 @@ pub(crate) fn table(
     let mut sorted: Vec<&Value> = objects.iter().collect();
     print::sort_rows(&resource.gr.group, &resource.gr.resource, &mut sorted);
     let rows = sorted.into_iter().map(|object| row(resource, version, include, object)).collect();
-    Ok(assemble(resource, version, meta, rows, query.text("noHeaders") != "true"))
+    Ok(assemble(columns(resource), version, meta, rows, has_headers(query)))
+}
+
+/// The table of a scale, whichever kind of object it is the scale of.
+pub(crate) fn scale_table(query: &Query, version: MetaVersion, scale: &Value) -> Result<Value> {
+    let shown = match Include::of(query)? {
+        Include::Metadata => partial_scale(version, scale),
+        Include::Object => scale.clone(),
+        Include::None => Value::Null,
+    };
+    let (group, resource) = ("autoscaling", "scales");
+    let cells = print::cells(group, resource, scale, jiff::Timestamp::now());
+    let rows = vec![json!({ "cells": cells, "object": shown })];
+    let meta = ListMeta::of_object(scale);
+    Ok(assemble(print::columns(group, resource), version, &meta, rows, has_headers(query)))
+}
+
+/// `PartialObjectMetadata` of a scale.
+pub(crate) fn partial_scale(version: MetaVersion, scale: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": version.api_version(),
+        "metadata": scale.get("metadata"),
+    })
+}
+
+fn has_headers(query: &Query) -> bool {
+    query.text("noHeaders") != "true"
 }
 
 /// The table of one watch event; only a stream's first one has headers.
@@ -53,17 +80,17 @@ pub(crate) fn event_table(
     object: &Value,
     headers: bool,
 ) -> Value {
-    assemble(resource, version, meta, vec![row(resource, version, include, object)], headers)
+    assemble(columns(resource), version, meta, vec![row(resource, version, include, object)], headers)
 }
 
 fn assemble(
-    resource: &Resource,
+    columns: &[Column],
     version: MetaVersion,
     meta: &ListMeta,
     rows: Vec<Value>,
     headers: bool,
 ) -> Value {
-    let columns = if headers { definitions(resource) } else { Value::Null };
+    let columns = if headers { definitions(columns) } else { Value::Null };
     json!({
         "kind": "Table",
         "apiVersion": version.api_version(),
@@ -95,9 +122,12 @@ fn row(resource: &Resource, version: MetaVersion, include: Include, object: &Val
     Value::Object(row)
 }
 
-fn definitions(resource: &Resource) -> Value {
-    let gr = &resource.gr;
-    print::columns(&gr.group, &gr.resource)
+fn columns(resource: &Resource) -> &'static [Column] {
+    print::columns(&resource.gr.group, &resource.gr.resource)
+}
+
+fn definitions(columns: &[Column]) -> Value {
+    columns
         .iter()
         .map(|column| {
             json!({

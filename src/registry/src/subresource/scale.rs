@@ -15,7 +15,7 @@ use crate::verbs::update::{self, Change};
 use crate::{Response, respond};
 
 pub(super) async fn serve(call: &mut Call<'_>, verb: Verb) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Plain)?;
+    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
     match verb {
         Verb::Get => read(call, output).await,
         Verb::Update => replace(call, output).await,
@@ -135,7 +135,12 @@ fn to_scale(call: &Call<'_>, object: &Object) -> Result<Object> {
 
 fn answer(call: &Call<'_>, output: Output, object: &Object) -> Result<Response> {
     let scale = Value::from(to_scale(call, object)?);
-    respond::tree(call, Output { shape: Shape::Full, ..output }, StatusCode::OK, &scale)
+    let shown = match output.shape {
+        Shape::Full => scale,
+        Shape::Table(version) => respond::scale_table(&call.query, version, &scale)?,
+        Shape::Metadata(version) => respond::partial_scale(version, &scale),
+    };
+    respond::tree(call, output, StatusCode::OK, &shown)
 }
 
 fn scale_kind() -> Result<&'static portcullis_schema::Kind> {

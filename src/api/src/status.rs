@@ -279,6 +279,13 @@ impl ApiError {
         self
     }
 
+    /// Sets the seconds a client is to wait before it asks again.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.0.details.get_or_insert_with(Details::default).retry_after_seconds = seconds;
+        self
+    }
+
     /// Sets the resource (its plural goes where upstream writes `kind`) and name in the details.
     #[must_use]
     pub fn about(mut self, resource: &GroupResource, name: &str) -> Self {

@@ -27,6 +27,7 @@ mod node_features;
 mod node_restriction;
 mod object_in_use;
 mod owner_references;
+mod pod_references;
 mod pod_resize;
 mod pod_security;
 mod pod_topology_labels;

@@ -6,7 +6,6 @@
 mod claims;
 mod node;
 mod pods;
-mod references;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value};
 
-use super::{NodeWrite, references};
+use super::NodeWrite;
 use crate::attributes::Operation;
-use crate::plugins::core;
+use crate::plugins::{core, pod_references};
 use crate::tree::{flag, owners, text};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -48,7 +48,7 @@ impl NodeWrite<'_> {
         }
         self.judge_owner(pod)?;
         let spec = pod.get("spec").unwrap_or(&Value::Null);
-        match references::first(spec) {
+        match pod_references::first(spec) {
             Ok(None) => Ok(()),
             Ok(Some(what)) => {
                 Err(self.refuse(&format!("node {node} can not create pods that reference {what}")))

@@ -109,12 +109,19 @@ fn of_volume(volume: &Value) -> Result<Option<&'static str>, String> {
     Ok(None)
 }
 
-fn names_secret(spec: &Value) -> bool {
+/// The secrets a volume names.
+pub(super) fn secrets_of_volume(volume: &Value) -> impl Iterator<Item = &str> {
+    let direct = VOLUME_SECRETS.iter().filter_map(|path| at(volume, path)?.as_str());
+    let sources = volume.get("projected").map_or(&[][..], |projected| items(projected, "sources"));
+    let projected = sources.iter().filter_map(|source| at(source, &["secret", "name"])?.as_str());
+    direct.chain(projected).filter(|name| !name.is_empty())
+}
+
+/// Whether a pod names a secret anywhere.
+pub(super) fn names_secret(spec: &Value) -> bool {
     items(spec, "imagePullSecrets").iter().any(|secret| !text(secret, "name").is_empty())
         || names_in_environment(spec, "secretRef", "secretKeyRef")
-        || items(spec, "volumes").iter().any(|volume| {
-            VOLUME_SECRETS.iter().any(|path| is_named(volume, path)) || is_projected(volume, "secret")
-        })
+        || items(spec, "volumes").iter().any(|volume| secrets_of_volume(volume).next().is_some())
 }
 
 fn names_config_map(spec: &Value) -> bool {

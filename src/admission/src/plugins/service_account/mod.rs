@@ -1,16 +1,23 @@
 //! `ServiceAccount`: every pod runs as a service account that exists, with a token mounted unless it
 //! or the account says otherwise.
 
+mod mountable;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use portcullis_api::{Object, Result, Value};
 use serde_json::json;
 
-use super::{core, forbidden, shown_name};
+use super::{core, forbidden, pod_references, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
+use crate::tree::text;
 
 const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const PREFIX: &str = "kube-api-access-";
 const TOKEN_SECONDS: i64 = 60 * 60 + 7;
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
@@ -22,10 +29,15 @@ impl Plugin for ServiceAccount {
     }
 
     fn handles(&self, write: &Attributes<'_>) -> bool {
-        write.is("", "pods") && write.operation == Operation::Create
+        let joins = write.operation == Operation::Update && write.subresource == "ephemeralcontainers";
+        (write.operation == Operation::Create && write.is("", "pods"))
+            || (joins && write.is_any_of("", "pods"))
     }
 
     fn mutate(&self, write: &Attributes<'_>, pod: &mut Object) -> Result<()> {
+        if write.operation != Operation::Create {
+            return Ok(());
+        }
         if is_mirror(pod) {
             return check_mirror(write, pod);
         }
@@ -35,19 +47,41 @@ impl Plugin for ServiceAccount {
         }
         pod.set_at(&["spec", "serviceAccountName"], name.clone().into());
         pod.set_at(&["spec", "serviceAccount"], name.clone().into());
-        let Some(account) = write.reader.get(&core("serviceaccounts"), write.namespace, &name) else {
-            let why = format!(
-                "error looking up service account {}/{name}: serviceaccount \"{name}\" not found",
-                write.namespace
-            );
-            return Err(forbidden(write, shown_name(pod), &why));
-        };
+        let account = account(write, pod)?;
         if wants_token(pod, &account) {
             mount_token(pod);
         }
         copy_pull_secrets(pod, &account);
-        Ok(())
+        mountable::check(&account, pod).map_err(|why| forbidden(write, shown_name(pod), &why))
     }
+
+    fn validate(&self, write: &Attributes<'_>, pod: Option<&Object>) -> Result<()> {
+        let Some(pod) = pod else { return Ok(()) };
+        let check = match write.operation {
+            Operation::Create if is_mirror(pod) => return check_mirror(write, pod),
+            Operation::Create => mountable::check,
+            _ => mountable::check_ephemeral,
+        };
+        let account = account(write, pod)?;
+        check(&account, pod).map_err(|why| forbidden(write, shown_name(pod), &why))
+    }
+}
+
+/// The account a pod names, or the refusal when there is none.
+fn account(write: &Attributes<'_>, pod: &Object) -> Result<Arc<Object>> {
+    let name = pod.str_at(&["spec", "serviceAccountName"]);
+    if name.is_empty() {
+        let why = format!("no service account specified for pod {}/{}", write.namespace, pod.name());
+        return Err(forbidden(write, shown_name(pod), &why));
+    }
+    let account = write.reader.get(&core("serviceaccounts"), write.namespace, name);
+    account.ok_or_else(|| {
+        let why = format!(
+            "error looking up service account {}/{name}: serviceaccount \"{name}\" not found",
+            write.namespace
+        );
+        forbidden(write, shown_name(pod), &why)
+    })
 }
 
 fn is_mirror(pod: &Object) -> bool {
@@ -58,6 +92,9 @@ fn is_mirror(pod: &Object) -> bool {
 fn check_mirror(write: &Attributes<'_>, pod: &Object) -> Result<()> {
     if !pod.str_at(&["spec", "serviceAccountName"]).is_empty() {
         return Err(forbidden(write, shown_name(pod), "a mirror pod may not reference service accounts"));
+    }
+    if pod.get("spec").is_some_and(pod_references::names_secret) {
+        return Err(forbidden(write, shown_name(pod), "a mirror pod may not reference secrets"));
     }
     let projects_token = list(pod, "volumes").iter().any(|volume| {
         let sources = volume.pointer("/projected/sources").and_then(Value::as_array);
@@ -83,7 +120,9 @@ fn list<'a>(pod: &'a Object, field: &str) -> &'a [Value] {
 }
 
 fn mount_token(pod: &mut Object) {
-    let name = volume_name(pod);
+    let known = list(pod, "volumes").iter().map(|volume| text(volume, "name"));
+    let known = known.into_iter().find(|name| name.starts_with(PREFIX)).map(str::to_owned);
+    let name = known.clone().unwrap_or_else(|| volume_name(pod));
     let mut mounted = false;
     for field in ["initContainers", "containers"] {
         let Some(Value::Array(containers)) = spec_field(pod, field) else { continue };
@@ -97,7 +136,7 @@ fn mount_token(pod: &mut Object) {
             mounted = true;
         }
     }
-    if !mounted {
+    if !mounted || known.is_some() {
         return;
     }
     let mut volumes = list(pod, "volumes").to_vec();
@@ -115,7 +154,7 @@ fn volume_name(pod: &Object) -> String {
     loop {
         let suffix =
             (0..5).filter_map(|_| LETTERS.get(rand::random_range(0..LETTERS.len()))).map(|b| char::from(*b));
-        let name = format!("kube-api-access-{}", suffix.collect::<String>());
+        let name = format!("{PREFIX}{}", suffix.collect::<String>());
         if !taken.contains(name.as_str()) {
             return name;
         }

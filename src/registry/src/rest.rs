@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http::Method;
-use portcullis_api::{ApiError, Result, Verb};
+use portcullis_api::{ApiError, Result, Scope, Verb};
 use portcullis_audit::HasSlot as _;
 use portcullis_authz::Authorized;
 
@@ -57,6 +57,7 @@ impl Registry {
         };
         let mut call = Call::new(self, resource, target.clone(), asked);
         call.warnings.extend(resource.row.deprecation.map(str::to_owned));
+        check_scope(&call, info.verb)?;
         check_method(&call, info.verb, &parts.method)?;
         let answer = dispatch(&mut call, info.verb).await;
         call.take_notes();
@@ -68,6 +69,27 @@ impl Registry {
 fn until(end: jiff::Timestamp) -> tokio::time::Instant {
     let left = end.duration_since(jiff::Timestamp::now());
     tokio::time::Instant::now() + std::time::Duration::try_from(left).unwrap_or_default()
+}
+
+/// A kind is reached by paths of its own scope only. A path of a namespace was authorized in that namespace,
+/// so it must not lead to what belongs to the whole cluster.
+fn check_scope(call: &Call<'_>, verb: Verb) -> Result<()> {
+    let target = &call.target;
+    let row = call.resource.row;
+    match (call.resource.scope(), target.namespace.is_empty()) {
+        (Scope::Cluster, true) | (Scope::Namespaced, false) => Ok(()),
+        // A namespace is its own namespace.
+        (Scope::Cluster, false) if call.resource.is("", "namespaces") && target.namespace == target.name => {
+            Ok(())
+        }
+        (Scope::Cluster, false) => Err(ApiError::no_such_path()),
+        // All namespaces at once can be looked at, one name by a field selector included, and nothing else.
+        (Scope::Namespaced, true) if row.allows("list") && matches!(verb, Verb::List | Verb::Watch) => Ok(()),
+        (Scope::Namespaced, true) if !target.name.is_empty() || !row.allows("list") => {
+            Err(ApiError::no_such_path())
+        }
+        (Scope::Namespaced, true) => Err(ApiError::method_not_allowed()),
+    }
 }
 
 /// 404 for what is not there, 405 for what cannot be done to it, as discovery says.

@@ -7,7 +7,7 @@
 //! redb asserts on some forms of damage. Every call into it runs inside [`guarded`], which turns such
 //! a panic into [`StoreError::Corrupt`].
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,7 +132,7 @@ fn prepare(options: &Options) -> Result<(), StoreError> {
             let reason = "the file is empty".to_owned();
             return Err(StoreError::Corrupt { place: path.display().to_string(), reason });
         }
-        Ok(_) => return Ok(()),
+        Ok(_) => return restrict(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(io("look at its file")(error)),
     }
@@ -143,6 +143,7 @@ fn prepare(options: &Options) -> Result<(), StoreError> {
         }
         _ => {}
     }
+    private(OpenOptions::new().create_new(true).write(true)).open(&fresh).map_err(io("make its file"))?;
     {
         let db = Db {
             options: Options { path: fresh.clone(), ..options.clone() },
@@ -154,6 +155,27 @@ fn prepare(options: &Options) -> Result<(), StoreError> {
     std::fs::rename(&fresh, path).map_err(io("move its new file into place"))?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync its folder"))
+}
+
+/// Files that these options make are their owner's alone: the store holds secrets.
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// Takes a file that was made otherwise away from everybody else.
+fn restrict(path: &Path) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let found = std::fs::metadata(path).map_err(io("look at its file"))?.permissions();
+        if found.mode() & 0o077 != 0 {
+            let alone = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(path, alone).map_err(io("make its file private"))?;
+        }
+    }
+    Ok(())
 }
 
 fn open_file(options: &Options, path: &Path) -> Result<Database, StoreError> {

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::files::io;
+use super::files::{io, private};
 use crate::StoreError;
 
 /// Holds the lock until dropped. The kernel releases it when the process ends, however it ends.
@@ -17,7 +17,7 @@ impl StoreLock {
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
         let lock_path = lock_path(path);
         let mut options = OpenOptions::new();
-        let open = options.read(true).write(true).create(true).truncate(false).open(lock_path);
+        let open = private(options.read(true).write(true).create(true).truncate(false)).open(lock_path);
         let mut file = open.map_err(io("open its lock file"))?;
         match file.try_lock() {
             Ok(()) => {}

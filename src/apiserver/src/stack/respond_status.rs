@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::{CACHE_CONTROL, WARNING};
+use http::header::{CACHE_CONTROL, WARNING, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Response};
 use portcullis_api::{ApiError, Body, warning};
 use tower::{Layer, Service};
@@ -15,6 +15,7 @@ use crate::arrival::{Arrival, Raw};
 use crate::respond::{self, NO_CACHE, Wish};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Makes [`RespondStatus`] services.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,8 @@ where
                 headers.insert(AUDIT_ID, id);
             }
             headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
+            // Objects hold text of others: no browser may take it for a page.
+            headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
             Ok(response)
         })
     }

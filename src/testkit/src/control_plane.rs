@@ -36,7 +36,7 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts one on a free port of this machine.
     pub async fn start() -> Result<Self> {
-        let dir = TempDir::with_prefix("portcullis-test-")?;
+        let dir = directory()?;
         let store: Arc<dyn Store> = Arc::new(Embedded::open(Options::new(dir.path().join("store.redb")))?);
         let pki = pki(&dir)?;
         let tokens = Arc::new(TokenIssuer::new(DEFAULT_ISSUER, audiences(), pki.token_key())?);
@@ -93,6 +93,12 @@ impl ControlPlane {
         self.server.shutdown(DRAIN).await;
         Ok(self.store.close().await?)
     }
+}
+
+/// In memory where the machine has such a place: nothing of a test has to survive a power cut.
+fn directory() -> std::io::Result<TempDir> {
+    let named = tempfile::Builder::new().prefix("portcullis-test-").to_owned();
+    named.tempdir_in("/dev/shm").or_else(|_| named.tempdir())
 }
 
 fn audiences() -> Vec<String> {

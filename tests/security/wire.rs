@@ -1,0 +1,238 @@
+//! A TLS client that sends exactly the bytes it is given.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::Value;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Where the server is and who asks.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+    bearer: Option<String>,
+}
+
+impl Client {
+    /// A client without credentials that trusts this authority.
+    pub fn anonymous(address: SocketAddr, authority: &[u8]) -> Self {
+        Self { address, config: config(authority, None), bearer: None }
+    }
+
+    /// One with a certificate.
+    pub fn certified(address: SocketAddr, authority: &[u8], chain: &[u8], key: &[u8]) -> Self {
+        let chain = CertificateDer::pem_slice_iter(chain).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(key).unwrap();
+        Self { address, config: config(authority, Some((chain, key))), bearer: None }
+    }
+
+    /// The same with a token.
+    pub fn bearer(&self, token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], b"")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.json("POST", path, body)
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.json("PUT", path, body)
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], b"")
+    }
+
+    pub fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.send(method, path, &[("Content-Type", "application/json")], body.to_string().as_bytes())
+    }
+
+    /// A patch of the given type: `merge`, `strategic`, `json` or `apply`.
+    pub fn patch(&self, kind: &str, path: &str, body: &Value) -> Answer {
+        let content = match kind {
+            "merge" => "application/merge-patch+json",
+            "strategic" => "application/strategic-merge-patch+json",
+            "json" => "application/json-patch+json",
+            _ => "application/apply-patch+yaml",
+        };
+        self.send("PATCH", path, &[("Content-Type", content)], body.to_string().as_bytes())
+    }
+
+    /// A request with further headers.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        if let Some(token) = &self.bearer {
+            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() || method != "GET" {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
+        Answer::parse(&self.raw(&[head.as_bytes(), body].concat()))
+    }
+
+    /// Sends bytes and reads until the server closes.
+    pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+        match self.open() {
+            Ok(mut stream) => {
+                stream.send(bytes);
+                stream.rest()
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Opens a connection; an error is a refused handshake.
+    pub fn open(&self) -> std::io::Result<Stream> {
+        let socket = TcpStream::connect(self.address)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_nodelay(true)?;
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let session = ClientConnection::new(self.config.clone(), name).map_err(std::io::Error::other)?;
+        let mut stream = StreamOwned::new(session, socket);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(Stream(stream))
+    }
+}
+
+/// An open connection.
+pub struct Stream(StreamOwned<ClientConnection, TcpStream>);
+
+impl Stream {
+    /// Sends bytes; a server that hung up already is no error here.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes).and_then(|()| self.0.flush());
+    }
+
+    /// Everything until the server closes or nothing comes for long.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut part = [0; 16384];
+        loop {
+            match self.0.read(&mut part) {
+                Ok(0) => return all,
+                Ok(count) => all.extend_from_slice(&part[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return all,
+            }
+        }
+    }
+
+    /// Reads until the bytes seen contain `mark`.
+    pub fn until(&mut self, mark: &[u8]) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut part = [0; 16384];
+        while !all.windows(mark.len()).any(|window| window == mark) {
+            match self.0.read(&mut part) {
+                Ok(0) | Err(_) => return all,
+                Ok(count) => all.extend_from_slice(&part[..count]),
+            }
+        }
+        all
+    }
+
+    /// The certificates the server showed.
+    pub fn server_chain(&self) -> Vec<Vec<u8>> {
+        self.0.conn.peer_certificates().unwrap_or_default().iter().map(|c| c.to_vec()).collect()
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub code: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first answer in these bytes; code 0 if there is none.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let (head, body) = match end {
+            Some(end) => (&bytes[..end], &bytes[end + 4..]),
+            None => (bytes, &[][..]),
+        };
+        let head = String::from_utf8_lossy(head).into_owned();
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let mut answer = Self { code, head, body: Vec::new() };
+        let chunked = answer.header("transfer-encoding").is_some();
+        answer.body = if chunked { unchunk(body) } else { body.to_vec() };
+        answer
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).next()
+    }
+
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        lines.filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn tree(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Fails the test unless the code is one of these.
+    #[track_caller]
+    pub fn is(self, codes: &[u16], what: impl std::fmt::Display) -> Self {
+        assert!(codes.contains(&self.code), "{what}: not in {codes:?}: {}\n{}", self.head, self.text());
+        self
+    }
+}
+
+fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = bytes.windows(2).position(|window| window == b"\r\n") {
+        let size =
+            std::str::from_utf8(&bytes[..end]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let Some(size) = size.filter(|size| *size > 0 && bytes.len() >= end + 4 + size) else { break };
+        whole.extend_from_slice(&bytes[end + 2..end + 2 + size]);
+        bytes = &bytes[end + 4 + size..];
+    }
+    whole
+}
+
+fn config(
+    authority: &[u8],
+    own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authority) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_root_certificates(roots);
+    Arc::new(match own {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
+    })
+}

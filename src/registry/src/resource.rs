@@ -302,9 +302,10 @@ pub(crate) fn unenforced(resource: &Resource) -> bool {
     )
 }
 
-/// Stored form: TypeMeta first, no resourceVersion.
+/// Stored form: TypeMeta first, neither resourceVersion nor the selfLink nobody fills any more.
 pub(crate) fn encode(mut object: Object, kind: &Kind) -> Result<Bytes> {
     object.metadata_mut().remove("resourceVersion");
+    object.metadata_mut().remove("selfLink");
     let map = object.map_mut();
     map.remove("apiVersion");
     map.remove("kind");

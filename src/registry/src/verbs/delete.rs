@@ -55,38 +55,54 @@ enum Plan<'l> {
     Remove(Cow<'l, Object>),
     /// Store this marked state.
     Mark(Object),
+    /// Store this marked state, so that watchers see it, and then remove the object: it has no grace left.
+    MarkAndRemove(Object),
     /// It is going already; change nothing.
     Leave,
 }
 
+/// What one attempt at a deletion came to.
+enum Attempt {
+    Done(Outcome),
+    /// The object is marked; the next attempt removes it.
+    Marked(Written),
+    /// Someone else wrote first.
+    Conflict,
+}
+
 /// Deletes one object; repeats on write conflicts.
 pub(crate) async fn run(call: &mut Call<'_>, name: &str, options: &DeleteOptions) -> Result<Outcome> {
+    let mut options = Cow::Borrowed(options);
     for _ in 0..MAX_ATTEMPTS {
         let live = call.live(name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
-        if let Some(outcome) = attempt(call, name, options, live).await? {
-            return Ok(outcome);
+        match attempt(call, name, &options, live).await? {
+            Attempt::Done(outcome) => return Ok(outcome),
+            Attempt::Marked(written) if options.resource_version.is_some() => {
+                let version = written.tree()?.resource_version().to_owned();
+                options.to_mut().resource_version = Some(version);
+            }
+            Attempt::Marked(_) | Attempt::Conflict => {}
         }
     }
     Err(ApiError::modified(&call.resource.gr, name))
 }
 
-async fn attempt(
-    call: &mut Call<'_>,
-    name: &str,
-    options: &DeleteOptions,
-    live: Live,
-) -> Result<Option<Outcome>> {
+async fn attempt(call: &mut Call<'_>, name: &str, options: &DeleteOptions, live: Live) -> Result<Attempt> {
     let plan = plan(call, options, &live.object)?;
     if matches!(plan, Plan::Leave) {
         drop(plan);
-        return Ok(Some(Outcome::Marked(Written::unchanged(live))));
+        return Ok(Attempt::Done(Outcome::Marked(Written::unchanged(live))));
     }
-    let object = if let Plan::Mark(object) = &plan { Some(object.clone()) } else { None };
+    let object = match &plan {
+        Plan::Mark(object) | Plan::MarkAndRemove(object) => Some(object.clone()),
+        Plan::Remove(_) | Plan::Leave => None,
+    };
     let admitted = call.admit_deletion(name, options.dry_run, object, &live.object)?;
     if options.dry_run {
-        return Ok(Some(match plan {
+        return Ok(Attempt::Done(match plan {
             Plan::Mark(object) => Outcome::Marked(Written::shown(object)),
             Plan::Remove(object) => Outcome::Removed(Written::shown(object.into_owned())),
+            Plan::MarkAndRemove(object) => Outcome::Removed(Written::shown(object)),
             Plan::Leave => Outcome::Marked(Written::shown(live.object.clone())),
         }));
     }
@@ -94,12 +110,14 @@ async fn attempt(
         Plan::Remove(last) => Effect::Delete { seen: live.revision, last },
         _ => Effect::MarkDeleted { seen: live.revision },
     };
-    let Some(written) = call.registry.commit(call, name, admitted, effect).await? else { return Ok(None) };
-    Ok(Some(if matches!(plan, Plan::Remove(_)) {
-        Outcome::Removed(written)
-    } else {
-        Outcome::Marked(written)
-    }))
+    let Some(written) = call.registry.commit(call, name, admitted, effect).await? else {
+        return Ok(Attempt::Conflict);
+    };
+    Ok(match plan {
+        Plan::Remove(_) => Attempt::Done(Outcome::Removed(written)),
+        Plan::MarkAndRemove(_) => Attempt::Marked(written),
+        Plan::Mark(_) | Plan::Leave => Attempt::Done(Outcome::Marked(written)),
+    })
 }
 
 fn plan<'l>(call: &Call<'_>, options: &DeleteOptions, live: &'l Object) -> Result<Plan<'l>> {
@@ -126,7 +144,8 @@ fn plan<'l>(call: &Call<'_>, options: &DeleteOptions, live: &'l Object) -> Resul
         return Ok(Plan::Mark(object.into_owned()));
     }
     let seconds = grace_seconds(&object);
-    Ok(if held || seconds > 0 { Plan::Mark(object.into_owned()) } else { Plan::Remove(object) })
+    let object = object.into_owned();
+    Ok(if held || seconds > 0 { Plan::Mark(object) } else { Plan::MarkAndRemove(object) })
 }
 
 /// Namespaces are only marked; the namespace controller empties and finalizes them.

@@ -64,7 +64,7 @@ fn h021_nothing_begins_in_a_namespace_that_ends() {
 }
 
 #[test]
-fn e010_e056_no_request_makes_a_master() {
+fn e010_e056_h030_no_request_makes_a_master() {
     use base64::Engine as _;
     let world = world();
     let csr = |groups: &[&str], name: &str| {
@@ -141,7 +141,7 @@ fn e087_a081_a082_requests_that_are_none() {
 }
 
 #[test]
-fn g015_owners_are_well_formed() {
+fn g015_g016_owners_and_finalizers_are_well_formed() {
     let world = world();
     let path = "/api/v1/namespaces/a/configmaps";
     let owner = |controller: bool, uid: &str| json!({"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": uid, "controller": controller});
@@ -237,4 +237,30 @@ fn a054_b022_addresses_and_numbers_have_one_reading() {
                 "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
         world.admin.post("/apis/apps/v1/namespaces/a/deployments", &deployment).is(&[400, 422], replicas);
     }
+}
+
+#[test]
+fn g021_a_pod_stays_what_it_is() {
+    let world = world();
+    world.admin.post("/api/v1/namespaces/a/pods", &pod("g021")).is(&[201], "pod");
+    let one = "/api/v1/namespaces/a/pods/g021";
+    for spec in [
+        json!({"hostNetwork": true}),
+        json!({"hostPID": true}),
+        json!({"restartPolicy": "Never"}),
+        json!({"nodeSelector": {"a": "b"}}),
+        json!({"tolerations": null}),
+        json!({"terminationGracePeriodSeconds": 1}),
+        json!({"schedulingGates": [{"name": "x.io/y"}]}),
+        json!({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}),
+        json!({"containers": [{"name": "c", "image": "i", "command": ["x"]}]}),
+    ] {
+        let answer = world.admin.patch("merge", one, &json!({"spec": spec}));
+        let same = answer.code == 200 && spec.get("tolerations").is_some();
+        assert!(same || matches!(answer.code, 403 | 422), "{spec}: {}", answer.head);
+    }
+    world
+        .admin
+        .patch("strategic", one, &json!({"spec": {"containers": [{"name": "c", "image": "j"}]}}))
+        .is(&[200], "image");
 }

@@ -249,3 +249,49 @@ fn i027_i031_events_say_how_and_when() {
     let (received, stage) = (time("requestReceivedTimestamp"), time("stageTimestamp"));
     assert!(received <= stage && received.len() == "2026-01-01T00:00:00.000000Z".len(), "{received} {stage}");
 }
+
+#[test]
+fn j020_text_is_cut_between_letters() {
+    let world = world();
+    for length in [62, 63, 64, 127, 128, 255, 256, 1023, 1024] {
+        let text = format!("{}\u{e9}\u{1f600}\u{e9}\u{e9}", "x".repeat(length - 1));
+        world
+            .low
+            .send("GET", "/api/v1/secrets", &[("User-Agent", &text), ("Audit-ID", &text)], b"")
+            .is(&[400, 403], length);
+        let mut object = config_map("j020");
+        object[text.as_str()] = json!(1);
+        world.admin.post("/api/v1/namespaces/a/configmaps?dryRun=All", &object).is(&[201], length);
+        let named = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": text}});
+        world.admin.post("/api/v1/namespaces/a/configmaps?dryRun=All", &named).is(&[422], length);
+        let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": format!("j020-{length}")},
+            "involvedObject": {"namespace": "a"}, "message": text, "reason": text});
+        world.admin.post("/api/v1/namespaces/a/events?dryRun=All", &event).is(&[201, 422], length);
+    }
+}
+
+#[test]
+fn i008_no_spelling_hides_from_the_record() {
+    let world = world();
+    for (method, path) in [
+        ("GET", "/api/v1/secrets/"),
+        ("GET", "/api/v1/secrets?watch=1"),
+        ("HEAD", "/api/v1/secrets"),
+        ("GET", "/api/v1/watch/secrets"),
+        ("DELETE", "/api/v1/namespaces/a/secrets"),
+        ("GET", "/livez/../api/v1/secrets"),
+        ("GET", "/apis/v1/secrets"),
+        ("GET", "/API/v1/secrets"),
+    ] {
+        let answer = world.low.send(method, path, &[], b"");
+        if answer.code == 400 {
+            continue; // not a request that means anything
+        }
+        let event = world.server.event_of(answer.header("audit-id").unwrap());
+        assert_eq!(
+            (&event["user"]["username"], &event["requestURI"]),
+            (&json!("low"), &json!(path)),
+            "{event}"
+        );
+    }
+}

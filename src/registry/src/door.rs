@@ -2,14 +2,18 @@
 //! it covers, and turns the write into one transaction.
 
 use bytes::Bytes;
-use portcullis_admission::Admitted;
+use portcullis_admission::{Admitted, Reservation};
 use portcullis_api::{ApiError, Object, Result, Verb};
 use portcullis_audit::ObjectRef;
 use portcullis_storage::{CommitOutcome, Expect, Guard, Key, Op, Revision, StoreError, Txn};
 
 use crate::Registry;
-use crate::allocate::{Claims, Reservation};
+use crate::allocate::{Claims, Reservation as PortsHeld};
 use crate::call::{Call, Live};
+use crate::charges;
+
+/// More than this many changes of a quota between reading and committing are not bad luck.
+const MAX_CHARGE_ATTEMPTS: usize = 50;
 
 /// What a commit does to the stored object.
 pub(crate) enum Effect<'a> {
@@ -119,7 +123,7 @@ impl Registry {
         &self,
         call: &Call<'_>,
         name: &str,
-        admitted: Admitted,
+        mut admitted: Admitted,
         effect: Effect<'_>,
     ) -> Result<Option<Written>> {
         let namespace = &*call.target.namespace;
@@ -127,15 +131,28 @@ impl Registry {
         let key = call.resource.key(namespace, name);
         let created = matches!(effect, Effect::Create { .. });
         let removed = matches!(effect, Effect::DeleteLast { .. });
-        let prepared = prepare(call, &key, admitted, effect)?;
-        let outcome = self.store().commit(prepared.txn).await.map_err(storage_error)?;
-        match outcome {
-            CommitOutcome::Conflict { .. } => Ok(None),
-            CommitOutcome::Committed { revision, .. } => {
-                let Prepared { shown, .. } = prepared;
-                written(call, &key, revision, shown, (created, removed)).await.map(Some)
+        // Held until the charges are stored, so that no other write slips in between.
+        let reservations = admitted.take_reservations();
+        let Prepared { txn, shown, held } = prepare(call, &key, admitted, effect)?;
+        let Some(revision) = self.store_charged(txn, &reservations).await? else { return Ok(None) };
+        drop((held, reservations));
+        written(call, &key, revision, shown, (created, removed)).await.map(Some)
+    }
+
+    /// Commits a transaction and what it charges to quotas. `None` when one of its own guards failed; a
+    /// quota that changed is read again.
+    async fn store_charged(&self, own: Txn, reservations: &[Reservation]) -> Result<Option<Revision>> {
+        let guards = own.guards.len();
+        for _ in 0..MAX_CHARGE_ATTEMPTS {
+            let mut txn = own.clone();
+            charges::add_to(self, reservations, &mut txn)?;
+            match self.store().commit(txn).await.map_err(storage_error)? {
+                CommitOutcome::Committed { revision, .. } => return Ok(Some(revision)),
+                CommitOutcome::Conflict { guard, .. } if guard < guards => return Ok(None),
+                CommitOutcome::Conflict { .. } => {}
             }
         }
+        Err(ApiError::unavailable("the quotas of a write kept changing"))
     }
 }
 
@@ -154,7 +171,7 @@ struct Prepared {
     /// What to show when nothing is stored.
     shown: Option<Written>,
     /// Ports stay reserved until the commit was seen.
-    _held: Reservation,
+    held: PortsHeld,
 }
 
 fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -> Result<Prepared> {
@@ -196,7 +213,7 @@ fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -
         }
     };
     let held = claims.add_to(&mut txn);
-    Ok(Prepared { txn, shown, _held: held })
+    Ok(Prepared { txn, shown, held })
 }
 
 async fn written(

@@ -13,6 +13,7 @@
 mod allocate;
 mod bootstrap;
 mod call;
+mod charges;
 mod convert;
 mod door;
 mod escalation;

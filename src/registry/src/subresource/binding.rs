@@ -1,6 +1,7 @@
 //! `pods/NAME/binding`: the scheduler's decision, made once.
 
 use http::StatusCode;
+use portcullis_admission::Operation;
 use portcullis_api::field::ErrorList;
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
 use serde_json::json;
@@ -21,9 +22,12 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let decoded =
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
-    let binding = decoded.object;
+    let mut binding = decoded.object;
     let name = pod_name(call, &binding)?;
     check(&binding)?;
+    call.mutate(Operation::Create, &name, options.dry_run, &mut binding, None)?;
+    let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(binding), None)?;
+    let binding = admitted.into_object().unwrap_or_default();
     let mut pods = call.redirect("", "v1", "pods")?;
     let strategy = &Assignment;
     let produce = |call: &mut Call<'_>, live: Option<&Object>| assigned(call, live, &binding, &name);

@@ -1,5 +1,6 @@
 //! `pods/NAME/eviction`: a deletion that pod disruption budgets may refuse.
 
+use portcullis_admission::Operation;
 use portcullis_api::selector::LabelSelector;
 use portcullis_api::{ApiError, Object, Reason, Result, Value, time};
 
@@ -19,11 +20,12 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let decoded =
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
-    let eviction = decoded.object;
+    let mut eviction = decoded.object;
     let name = call.target.name.clone();
     if *eviction.name() != *name {
         return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
     }
+    call.mutate(Operation::Create, &name, options.dry_run, &mut eviction, None)?;
     let mut delete_options = match eviction.get("deleteOptions") {
         Some(tree) => DeleteOptions::of_body(tree)?,
         None => DeleteOptions::default(),

@@ -2,6 +2,7 @@
 //! if asked.
 
 use http::StatusCode;
+use portcullis_admission::Operation;
 use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
 use portcullis_authn::{BoundObject, ServiceAccount};
@@ -23,6 +24,10 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let options = WriteOptions::of_create(&call.query)?;
     let mut request = decode(call, &body, &options)?;
     let account = account(call, &request)?;
+    let name = call.target.name.clone();
+    call.mutate(Operation::Create, &name, options.dry_run, &mut request, None)?;
+    let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(request), None)?;
+    let mut request = admitted.into_object().unwrap_or_default();
     complete(call, &mut request, &account);
     validate(&request)?;
     let bound = match request.at(&["spec", "boundObjectRef"]) {

@@ -1,5 +1,7 @@
 //! The controllers against a whole control plane, each under its own identity with the rights it has.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
 mod cluster_roles;
 mod namespaces;
 

@@ -36,6 +36,11 @@ impl<'a> At<'a> {
         Self { parent: None, step: Step::Field(field) }
     }
 
+    /// The object as a whole, which upstream writes as a field without a name.
+    pub(crate) fn whole() -> Self {
+        Self::root("[]")
+    }
+
     /// A place given as a path.
     pub(crate) fn path(path: &'a Path) -> Self {
         Self { parent: None, step: Step::Path(path) }
@@ -266,6 +271,7 @@ mod tests {
 
     #[test]
     fn places_read_as_upstream_writes_them() {
+        assert_eq!(At::whole().to_path().to_string(), "[]");
         let spec = At::root("spec");
         let ports = spec.child("ports");
         let port = ports.index(0);

@@ -32,7 +32,7 @@ impl Strategy for ConfigMaps {
             size += decoded_size(value);
         }
         if size > MAX_SIZE {
-            At::root("").too_long(errors, MAX_SIZE);
+            At::whole().too_long(errors, MAX_SIZE);
         }
     }
 

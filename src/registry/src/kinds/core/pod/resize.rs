@@ -63,7 +63,7 @@ pub(super) fn rules(new: &Object, old: &Object, options: Options, errors: &mut E
         ),
     ] {
         if kept_out {
-            At::root("").forbidden(errors, words);
+            At::whole().forbidden(errors, words);
             return;
         }
     }

@@ -112,7 +112,7 @@ pub(super) fn claims(spec: &Value, metadata: Option<&Value>, at: At<'_>, errors:
     for (i, claim) in claims.iter().enumerate() {
         let mirror = metadata.and_then(|m| m.get("annotations")?.get(MIRROR));
         if mirror.is_some() {
-            At::root("").forbidden(errors, "static pods do not support resource claims");
+            At::whole().forbidden(errors, "static pods do not support resource claims");
             continue;
         }
         let here = at.index(i);

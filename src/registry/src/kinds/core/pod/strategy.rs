@@ -133,7 +133,7 @@ impl Strategy for EphemeralContainers {
 
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
         if old.annotations().any(|(key, _)| key == MIRROR) {
-            At::root("").forbidden(errors, "static pods do not support ephemeral containers");
+            At::whole().forbidden(errors, "static pods do not support ephemeral containers");
             return;
         }
         meta::object_meta_update(new, old, errors);

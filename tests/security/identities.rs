@@ -289,3 +289,51 @@ fn d036_d010_the_front_proxys_authority_makes_no_users() {
     let answer: Answer = client.send("GET", "/api/v1/secrets", &headers, b"");
     assert!(matches!(answer.code, 0 | 401), "no proxy is set up: {}", answer.head);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn j003_streams_of_one_connection_have_each_their_own_user() {
+    use http_body_util::{BodyExt as _, Full};
+    let world = world();
+    let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let token = |namespace: &str| {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default/token");
+        let made = world.admin.post(&path, &request).is(&[201], "token").tree();
+        made["status"]["token"].as_str().unwrap().to_owned()
+    };
+    let users = [("a", token("a")), ("b", token("b"))];
+    let socket = tokio::net::TcpStream::connect(world.server.address).await.unwrap();
+    let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let tls = tokio_rustls::TlsConnector::from(world.anon.h2_config()).connect(name, socket).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http2::handshake(
+        hyper_util::rt::TokioExecutor::new(),
+        hyper_util::rt::TokioIo::new(tls),
+    )
+    .await
+    .unwrap();
+    let driver = tokio::spawn(connection);
+    let mut asked = tokio::task::JoinSet::new();
+    for round in 0..200 {
+        let (namespace, token) = users[round % 2].clone();
+        let mut sender = sender.clone();
+        asked.spawn(async move {
+            let review = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
+            let request = http::Request::post("https://x/apis/authentication.k8s.io/v1/selfsubjectreviews")
+                .header("authorization", format!("Bearer {token}"))
+                .header("content-type", "application/json")
+                .body(Full::new(bytes::Bytes::from_static(review.as_bytes())))
+                .unwrap();
+            sender.ready().await.unwrap();
+            let body =
+                sender.send_request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(
+                text.contains(&format!("\"system:serviceaccount:{namespace}:default\"")),
+                "{round}: {text}"
+            );
+        });
+    }
+    while let Some(done) = asked.join_next().await {
+        done.unwrap();
+    }
+    driver.abort();
+}

@@ -43,6 +43,13 @@ impl Client {
         self.address
     }
 
+    /// The configuration for HTTP/2.
+    pub fn h2_config(&self) -> Arc<ClientConfig> {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Arc::new(config)
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"")
     }

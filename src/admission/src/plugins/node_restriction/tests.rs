@@ -219,7 +219,7 @@ fn a_node_changes_no_other_node_and_not_its_taints() {
 }
 
 #[test]
-fn a_node_labels_itself_only_with_what_is_its_own() {
+fn a055_a_node_labels_itself_only_with_what_is_its_own() {
     let create = |key: &str| {
         let write = create("nodes", "Node");
         write.judge(NodeRestriction, &cluster(), node(json!({ key: "v" })))

@@ -218,7 +218,11 @@ fn a068_d001_d055_d056_tokens_that_are_none() {
         "{}".into(),
     ] {
         let began = std::time::Instant::now();
-        world.anon.bearer(&token).get("/livez").is(&[400, 401, 431], &token[..token.len().min(40)]);
+        world
+            .anon
+            .bearer(&token)
+            .get("/livez")
+            .is(&[400, 401, 431], token.chars().take(40).collect::<String>());
         assert!(began.elapsed().as_millis() < 1_500);
     }
 }

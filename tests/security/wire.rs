@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where the server is and who asks.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     config: Arc<ClientConfig>,
     bearer: Option<String>,
@@ -23,55 +23,55 @@ pub struct Client {
 
 impl Client {
     /// A client without credentials that trusts this authority.
-    pub fn anonymous(address: SocketAddr, authority: &[u8]) -> Self {
+    pub(crate) fn anonymous(address: SocketAddr, authority: &[u8]) -> Self {
         Self { address, config: config(authority, None), bearer: None }
     }
 
     /// One with a certificate.
-    pub fn certified(address: SocketAddr, authority: &[u8], chain: &[u8], key: &[u8]) -> Self {
+    pub(crate) fn certified(address: SocketAddr, authority: &[u8], chain: &[u8], key: &[u8]) -> Self {
         let chain = CertificateDer::pem_slice_iter(chain).map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_slice(key).unwrap();
         Self { address, config: config(authority, Some((chain, key))), bearer: None }
     }
 
     /// The same with a token.
-    pub fn bearer(&self, token: &str) -> Self {
+    pub(crate) fn bearer(&self, token: &str) -> Self {
         Self { bearer: Some(token.to_owned()), ..self.clone() }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The configuration for HTTP/2.
-    pub fn h2_config(&self) -> Arc<ClientConfig> {
+    pub(crate) fn h2_config(&self) -> Arc<ClientConfig> {
         let mut config = (*self.config).clone();
         config.alpn_protocols = vec![b"h2".to_vec()];
         Arc::new(config)
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"")
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.json("POST", path, body)
     }
 
-    pub fn put(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
         self.json("PUT", path, body)
     }
 
-    pub fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], b"")
     }
 
-    pub fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
         self.send(method, path, &[("Content-Type", "application/json")], body.to_string().as_bytes())
     }
 
     /// A patch of the given type: `merge`, `strategic`, `json` or `apply`.
-    pub fn patch(&self, kind: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn patch(&self, kind: &str, path: &str, body: &Value) -> Answer {
         let content = match kind {
             "merge" => "application/merge-patch+json",
             "strategic" => "application/strategic-merge-patch+json",
@@ -82,7 +82,7 @@ impl Client {
     }
 
     /// A request with further headers.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
         if let Some(token) = &self.bearer {
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
@@ -98,7 +98,7 @@ impl Client {
     }
 
     /// Sends bytes and reads until the server closes.
-    pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         match self.open() {
             Ok(mut stream) => {
                 stream.send(bytes);
@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// Opens a connection; an error is a refused handshake.
-    pub fn open(&self) -> std::io::Result<Stream> {
+    pub(crate) fn open(&self) -> std::io::Result<Stream> {
         let socket = TcpStream::connect(self.address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
@@ -124,16 +124,16 @@ impl Client {
 }
 
 /// An open connection.
-pub struct Stream(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Stream(StreamOwned<ClientConnection, TcpStream>);
 
 impl Stream {
     /// Sends bytes; a server that hung up already is no error here.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes).and_then(|()| self.0.flush());
     }
 
     /// Everything until the server closes or nothing comes for long.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let mut part = [0; 16384];
         loop {
@@ -147,7 +147,7 @@ impl Stream {
     }
 
     /// Reads until the bytes seen contain `mark`.
-    pub fn until(&mut self, mark: &[u8]) -> Vec<u8> {
+    pub(crate) fn until(&mut self, mark: &[u8]) -> Vec<u8> {
         let mut all = Vec::new();
         let mut part = [0; 16384];
         while !all.windows(mark.len()).any(|window| window == mark) {
@@ -160,22 +160,22 @@ impl Stream {
     }
 
     /// The certificates the server showed.
-    pub fn server_chain(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn server_chain(&self) -> Vec<Vec<u8>> {
         self.0.conn.peer_certificates().unwrap_or_default().iter().map(|c| c.to_vec()).collect()
     }
 }
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub code: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// The first answer in these bytes; code 0 if there is none.
-    pub fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         let (head, body) = match end {
             Some(end) => (&bytes[..end], &bytes[end + 4..]),
@@ -189,26 +189,26 @@ impl Answer {
         answer
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers(name).next()
     }
 
-    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         lines.filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn tree(&self) -> Value {
+    pub(crate) fn tree(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     /// Fails the test unless the code is one of these.
     #[track_caller]
-    pub fn is(self, codes: &[u16], what: impl std::fmt::Display) -> Self {
+    pub(crate) fn is(self, codes: &[u16], what: impl std::fmt::Display) -> Self {
         assert!(codes.contains(&self.code), "{what}: not in {codes:?}: {}\n{}", self.head, self.text());
         self
     }

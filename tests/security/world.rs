@@ -27,25 +27,25 @@ kill "$server"; wait "$server"; rm -rf "$DIR""#;
 const GROWTH: u64 = 256 << 20;
 
 /// A server of this process's own.
-pub struct Server {
-    pub dir: PathBuf,
-    pub pid: u32,
-    pub address: SocketAddr,
-    pub authority: Vec<u8>,
-    pub admin: Client,
+pub(crate) struct Server {
+    pub(crate) dir: PathBuf,
+    pub(crate) pid: u32,
+    pub(crate) address: SocketAddr,
+    pub(crate) authority: Vec<u8>,
+    pub(crate) admin: Client,
     /// Ends the server when it is dropped or the process ends.
     keeper: Child,
 }
 
 impl Server {
     /// Starts one in a new directory.
-    pub fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("portcullis-security-").tempdir().unwrap().keep();
         Self::start_in(dir, flags)
     }
 
     /// Starts one in a directory that may have been used before.
-    pub fn start_in(dir: PathBuf, flags: &[&str]) -> Self {
+    pub(crate) fn start_in(dir: PathBuf, flags: &[&str]) -> Self {
         let _ = std::fs::remove_file(dir.join("data/apiserver.json"));
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// Ends it and keeps its directory, for a later start.
-    pub fn stop_for_restart(self) -> PathBuf {
+    pub(crate) fn stop_for_restart(self) -> PathBuf {
         let aside = self.dir.with_extension("kept");
         let _ = Command::new("kill").arg(self.pid.to_string()).status();
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -77,21 +77,21 @@ impl Server {
         aside
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 
-    pub fn anonymous(&self) -> Client {
+    pub(crate) fn anonymous(&self) -> Client {
         Client::anonymous(self.address, &self.authority)
     }
 
     /// Somebody with a certificate.
-    pub fn user(&self, name: &str, groups: &[&str]) -> Client {
+    pub(crate) fn user(&self, name: &str, groups: &[&str]) -> Client {
         client(self.address, &self.issue(name, groups))
     }
 
     /// A kubeconfig for somebody.
-    pub fn issue(&self, name: &str, groups: &[&str]) -> String {
+    pub(crate) fn issue(&self, name: &str, groups: &[&str]) -> String {
         let mut command = Command::new(PROGRAM);
         command.args(["certs", "issue", "--data-dir"]).arg(self.data()).args(["--user", name]);
         for group in groups {
@@ -103,18 +103,18 @@ impl Server {
     }
 
     /// What the server wrote as its log.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         read(&self.dir.join("log"))
     }
 
     /// The audit log, as lines.
-    pub fn audit(&self) -> String {
+    pub(crate) fn audit(&self) -> String {
         read(&self.data().join("audit.log"))
     }
 
     /// Waits until an audit event satisfies this.
     #[track_caller]
-    pub fn event(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn event(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let found = self.audit().lines().filter_map(|l| serde_json::from_str(l).ok()).find(&wanted);
@@ -128,12 +128,12 @@ impl Server {
 
     /// The completed event of a request, by its Audit-ID.
     #[track_caller]
-    pub fn event_of(&self, audit_id: &str) -> Value {
+    pub(crate) fn event_of(&self, audit_id: &str) -> Value {
         self.event(|event| event["auditID"] == audit_id && event["stage"] == "ResponseComplete")
     }
 
     /// Resident memory.
-    pub fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let status = read(Path::new(&format!("/proc/{}/status", self.pid)));
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(u64::MAX >> 10) << 10
@@ -148,31 +148,31 @@ impl Drop for Server {
 }
 
 /// The server all tests share, and its users.
-pub struct World {
-    pub server: Server,
+pub(crate) struct World {
+    pub(crate) server: Server,
     /// system:masters.
-    pub admin: Client,
+    pub(crate) admin: Client,
     /// A user without any right of their own.
-    pub low: Client,
+    pub(crate) low: Client,
     /// ClusterRole admin in namespace `a`.
-    pub nsadm: Client,
+    pub(crate) nsadm: Client,
     /// The service account `default` of namespace `a`.
-    pub sa: Client,
+    pub(crate) sa: Client,
     /// A node.
     pub node1: Client,
     /// Nobody.
-    pub anon: Client,
+    pub(crate) anon: Client,
     first: u64,
 }
 
 /// The world; when the guard goes, the server must be well.
-pub fn world() -> Guard {
+pub(crate) fn world() -> Guard {
     static WORLD: OnceLock<World> = OnceLock::new();
     Guard(WORLD.get_or_init(World::create))
 }
 
 /// Sees at the end of a test that the server is well.
-pub struct Guard(&'static World);
+pub(crate) struct Guard(&'static World);
 
 impl std::ops::Deref for Guard {
     type Target = World;
@@ -223,7 +223,7 @@ impl World {
 
     /// Fails unless the server answers and has not grown.
     #[track_caller]
-    pub fn alive(&self) {
+    pub(crate) fn alive(&self) {
         let asked = Instant::now();
         self.anon.get("/livez").is(&[200], "/livez");
         assert!(asked.elapsed() < Duration::from_secs(5), "/livez took {:?}", asked.elapsed());
@@ -232,7 +232,7 @@ impl World {
     }
 
     /// Gives a new user rules of their own, cluster-wide.
-    pub fn user_with(&self, name: &str, rules: Value) -> Client {
+    pub(crate) fn user_with(&self, name: &str, rules: Value) -> Client {
         let role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": format!("of-{name}")}, "rules": rules,
@@ -250,12 +250,12 @@ impl World {
 }
 
 /// A path of the RBAC group.
-pub fn rbac(rest: &str) -> String {
+pub(crate) fn rbac(rest: &str) -> String {
     format!("/apis/rbac.authorization.k8s.io/v1/{rest}")
 }
 
 /// Makes a namespace with its service account, which no controller does here.
-pub fn make_namespace(admin: &Client, name: &str) {
+pub(crate) fn make_namespace(admin: &Client, name: &str) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     admin.post("/api/v1/namespaces", &namespace).is(&[201], "namespace");
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
@@ -264,7 +264,7 @@ pub fn make_namespace(admin: &Client, name: &str) {
 }
 
 /// Binds a user to a ClusterRole in a namespace.
-pub fn bind(admin: &Client, namespace: &str, user: &str, role: &str) {
+pub(crate) fn bind(admin: &Client, namespace: &str, user: &str, role: &str) {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": format!("{user}-{role}")},
@@ -275,7 +275,7 @@ pub fn bind(admin: &Client, namespace: &str, user: &str, role: &str) {
 }
 
 /// A pod.
-pub fn pod(name: &str) -> Value {
+pub(crate) fn pod(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"containers": [{"name": "c", "image": "i"}]},
@@ -283,12 +283,12 @@ pub fn pod(name: &str) -> Value {
 }
 
 /// A secret with one value.
-pub fn secret(name: &str, value: &str) -> Value {
+pub(crate) fn secret(name: &str, value: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": {"k": value}})
 }
 
 /// A config map.
-pub fn config_map(name: &str) -> Value {
+pub(crate) fn config_map(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
 }
 
@@ -304,7 +304,7 @@ fn client(address: SocketAddr, kubeconfig: &str) -> Client {
 }
 
 /// A base64 value of a kubeconfig, whose text folds over following lines.
-pub fn member(kubeconfig: &str, name: &str) -> Vec<u8> {
+pub(crate) fn member(kubeconfig: &str, name: &str) -> Vec<u8> {
     let mut lines = kubeconfig.lines().skip_while(|line| !line.trim_start().starts_with(name));
     let first = lines.next().unwrap().split_once(':').unwrap().1.trim().trim_start_matches(">-");
     let folded = lines.take_while(|line| !line.contains(':')).map(str::trim);

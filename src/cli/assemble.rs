@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_admission::{Chain as Admission, plugins};
-use portcullis_apiserver::{Discovery, Oidc, PublishedKeys, Server};
+use portcullis_apiserver::{Check, Discovery, Health, Oidc, PublishedKeys, Server};
 use portcullis_audit::{AuditLog, LogConfig};
 use portcullis_authn::{
     Anonymous, AuthenticationConfiguration, Authenticator, BootstrapTokens, KeySet, Schemes,
@@ -74,7 +74,7 @@ pub(crate) async fn assemble(
         let registry = serve.clone();
         async move { registry.serve(request).await }
     }));
-    let address = SocketAddr::new(bind_address(options), options.secure_port.unwrap_or(6443));
+    let address = concrete(SocketAddr::new(bind_address(options), options.secure_port.unwrap_or(6443)))?;
     let published = Published(keys);
     let shown = advertised(address);
     let server = Server::builder()
@@ -82,6 +82,7 @@ pub(crate) async fn assemble(
         .authentication(authenticator)
         .authorization(chain, Arc::new(fairness))
         .serving(audit.clone(), rest, Discovery::built_in(&shown))
+        .health(health(&store))
         .oidc(Oidc {
             issuer: options.issuer().to_owned(),
             jwks_uri: format!("https://{shown}/openid/v1/jwks"),
@@ -109,6 +110,23 @@ impl Running {
         audit.flush(Duration::from_secs(5));
         store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
     }
+}
+
+/// The address with a free port where none is named: the documents that name it are made before it is
+/// served on.
+fn concrete(address: SocketAddr) -> Result<SocketAddr, Failure> {
+    if address.port() != 0 {
+        return Ok(address);
+    }
+    let picked = std::net::TcpListener::bind(address).and_then(|socket| socket.local_addr());
+    picked.map_err(|error| super::preflight::bind_failure(address, &error))
+}
+
+/// What `/readyz` asks: that the store still takes writes.
+fn health(store: &Arc<dyn Store>) -> Health {
+    let progress = store.progress();
+    let open = move || progress.has_changed().map(drop).map_err(|_| "the store is closed".to_owned());
+    Health::default().ready(Check::new("storage", open))
 }
 
 fn open_store(dir: &DataDir) -> Result<Arc<dyn Store>, Failure> {

@@ -150,7 +150,7 @@ impl Registry {
             self.free_address()?
         );
         let path = Path::new("spec").child("clusterIPs");
-        Ok(call.resource.invalid("", &[Error::invalid(&path, &json!([""]), why)]))
+        Ok(call.resource.invalid("", &[Error::invalid(&path, json!([""]), why)]))
     }
 
     fn free_address(&self) -> Result<IpAddr> {

@@ -37,7 +37,7 @@ impl Kind {
         EMPTY.get(self.root().index() as usize).unwrap_or(&*NONE)
     }
 
-    /// Tracks the owners of its objects' fields at one endpoint ([`super::writable`] says what it sets).
+    /// Tracks the owners of its objects' fields at one endpoint ([`super::writable()`] says what it sets).
     pub fn tracker<'k>(
         &'k self,
         subresource: &'k str,

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use portcullis_admission::Operation;
-use portcullis_api::{ApiError, Object, Result, Scope};
+use portcullis_api::{ApiError, Object, Reason, Result, Scope, Verb};
 use portcullis_schema::decode::FieldValidation;
 
 use crate::call::Call;
@@ -51,7 +51,7 @@ pub(crate) async fn store_new(
         call.warnings.push(warning);
     }
     meta::fill_system_fields(&mut object);
-    object.metadata_mut().remove("resourceVersion");
+    let version = object.metadata_mut().remove("resourceVersion");
     crate::escalation::check(call, &object, None)?;
     let claims = call.registry.allocate(call, &mut object, None)?;
     before_create(call, &mut object)?;
@@ -61,8 +61,16 @@ pub(crate) async fn store_new(
     if options.dry_run {
         return already_there(call, &name).map_or(Ok(Written::dry(admitted).into_created()), Err);
     }
+    if call.info.verb == Verb::Create && version.is_some_and(|version| version != "0") {
+        return Err(versioned_create());
+    }
     let stored = call.registry.commit(call, &name, admitted, Effect::Create { claims }).await?;
     stored.ok_or_else(|| name_taken(call, &name, generated))
+}
+
+/// A new object has no version yet; upstream's storage says so with a 500 that has no reason.
+fn versioned_create() -> ApiError {
+    ApiError::new(Reason::Unknown, "resourceVersion should not be set on objects to be created")
 }
 
 fn already_there(call: &Call<'_>, name: &str) -> Option<ApiError> {
@@ -80,7 +88,7 @@ fn name_taken(call: &Call<'_>, name: &str, generated: bool) -> ApiError {
     let message = format!(
         "{gr} \"{name}\" already exists, the server was not able to generate a unique name for the object"
     );
-    ApiError::new(portcullis_api::Reason::AlreadyExists, message).about(gr, name)
+    ApiError::new(Reason::AlreadyExists, message).about(gr, name)
 }
 
 /// Preparation and validation of a new object, in upstream's order.

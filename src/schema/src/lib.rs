@@ -6,8 +6,8 @@
 
 pub mod decode;
 pub mod defaults;
-pub mod managed;
 mod kind;
+pub mod managed;
 mod number;
 pub mod patch;
 pub mod protobuf;

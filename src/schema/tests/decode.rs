@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests, which may fail")]
 
 use portcullis_api::{Map, Value};
-use portcullis_schema::{FieldValidation, Kind, MediaType, decode_body, kind, kind_named, kinds, protobuf, row, yaml};
+use portcullis_schema::{
+    FieldValidation, Kind, MediaType, decode_body, kind, kind_named, kinds, protobuf, row, yaml,
+};
 use proptest::prelude::*;
 
 const MINIMAL: &str = include_str!("data/minimal.tsv");

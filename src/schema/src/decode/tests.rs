@@ -34,12 +34,21 @@ fn objects_come_out_in_normal_form() {
 }
 
 #[test]
+fn an_empty_list_that_was_sent_stays_until_it_is_stored() {
+    let role = of("rbac.authorization.k8s.io", "v1", "Role");
+    let mut object = role.decode(br#"{"rules": []}"#, FieldValidation::Warn).unwrap().object;
+    assert_eq!(object.get("rules"), Some(&json!([])));
+    role.forget_empties(&mut object);
+    assert_eq!(object.get("rules"), Some(&json!(null)));
+}
+
+#[test]
 fn zeros_that_go_writes_are_written() {
     let event = tree(of("", "v1", "Event"), &json!({"metadata": {}}));
     assert_eq!(event["eventTime"], json!(null));
     assert_eq!(event["firstTimestamp"], json!(null));
     assert_eq!((&event["source"], &event["reportingComponent"]), (&json!({}), &json!("")));
-    let role = tree(of("rbac.authorization.k8s.io", "v1", "Role"), &json!({"rules": []}));
+    let role = tree(of("rbac.authorization.k8s.io", "v1", "Role"), &json!({}));
     assert_eq!(role["rules"], json!(null));
     let service = tree(of("", "v1", "Service"), &json!({"spec": {"ports": [{"port": 1}]}}));
     assert_eq!(service["spec"]["ports"], json!([{"port": 1, "targetPort": 0}]));

@@ -9,8 +9,11 @@ use crate::rows::row;
 const MINIMAL: &str = include_str!("../../tests/data/minimal.tsv");
 const RECORDED: &str = include_str!("../../tests/data/recorded.jsonl");
 
+/// As it is once it was stored.
 fn normal(kind: &Kind, body: &str) -> Object {
-    kind.decode(body.as_bytes(), FieldValidation::Ignore).unwrap().object
+    let mut object = kind.decode(body.as_bytes(), FieldValidation::Ignore).unwrap().object;
+    kind.forget_empties(&mut object);
+    object
 }
 
 #[track_caller]

@@ -98,6 +98,7 @@ fn config() -> impl Strategy<Value = Value> {
 
 fn normal(mut object: Object) -> Object {
     deployment().normalize(&mut object, FieldValidation::Ignore).unwrap();
+    deployment().forget_empties(&mut object);
     object
 }
 

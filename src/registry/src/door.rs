@@ -2,8 +2,8 @@
 //! it covers, and turns the write into one transaction.
 
 use bytes::Bytes;
-use portcullis_admission::{Admitted, Reservation};
-use portcullis_api::{ApiError, Object, Result, Verb};
+use portcullis_admission::{Admitted, Reservation, plugins};
+use portcullis_api::{ApiError, Object, Result, Scope, Verb};
 use portcullis_audit::ObjectRef;
 use portcullis_storage::{CommitOutcome, Expect, Guard, Key, Op, Revision, StoreError, Txn};
 
@@ -12,8 +12,8 @@ use crate::allocate::{Claims, Reservation as PortsHeld};
 use crate::call::{Call, Live};
 use crate::charges;
 
-/// More than this many changes of a quota between reading and committing are not bad luck.
-const MAX_CHARGE_ATTEMPTS: usize = 50;
+/// More than this many changes of a quota or namespace between reading and committing are not bad luck.
+const MAX_GUARD_ATTEMPTS: usize = 50;
 
 /// What a commit does to the stored object.
 pub(crate) enum Effect<'a> {
@@ -134,17 +134,27 @@ impl Registry {
         // Held until the charges are stored, so that no other write slips in between.
         let reservations = admitted.take_reservations();
         let Prepared { txn, shown, held } = prepare(call, &key, admitted, effect)?;
-        let Some(revision) = self.store_charged(txn, &reservations).await? else { return Ok(None) };
+        let home = if created { Some((call, name)) } else { None };
+        let Some(revision) = self.store_guarded(txn, home, &reservations).await? else { return Ok(None) };
         drop((held, reservations));
         written(call, &key, revision, shown, (created, removed)).await.map(Some)
     }
 
-    /// Commits a transaction and what it charges to quotas. `None` when one of its own guards failed; a
-    /// quota that changed is read again.
-    async fn store_charged(&self, own: Txn, reservations: &[Reservation]) -> Result<Option<Revision>> {
+    /// Commits a transaction, with what it charges to quotas, as long as the namespace of a new object
+    /// stays. `None` when one of the transaction's own guards failed; a quota or namespace that changed
+    /// meanwhile is read again.
+    async fn store_guarded(
+        &self,
+        own: Txn,
+        home: Option<(&Call<'_>, &str)>,
+        reservations: &[Reservation],
+    ) -> Result<Option<Revision>> {
         let guards = own.guards.len();
-        for _ in 0..MAX_CHARGE_ATTEMPTS {
+        for _ in 0..MAX_GUARD_ATTEMPTS {
             let mut txn = own.clone();
+            if let Some((call, name)) = home {
+                self.guard_namespace(call, name, &mut txn)?;
+            }
             charges::add_to(self, reservations, &mut txn)?;
             match self.store().commit(txn).await.map_err(storage_error)? {
                 CommitOutcome::Committed { revision, .. } => return Ok(Some(revision)),
@@ -152,7 +162,28 @@ impl Registry {
                 CommitOutcome::Conflict { .. } => {}
             }
         }
-        Err(ApiError::unavailable("the quotas of a write kept changing"))
+        Err(ApiError::unavailable("the namespace or quotas of a write kept changing"))
+    }
+
+    /// A create that was admitted before its namespace began to go is not committed after.
+    fn guard_namespace(&self, call: &Call<'_>, name: &str, txn: &mut Txn) -> Result<()> {
+        let namespace = &*call.target.namespace;
+        if call.resource.scope() == Scope::Cluster {
+            return Ok(());
+        }
+        let namespaces = self
+            .resources()
+            .get("", "v1", "namespaces")
+            .ok_or_else(|| ApiError::internal("namespaces are not served"))?;
+        let key = namespaces.key("", namespace);
+        let Some(entry) = namespaces.entry(&key)? else {
+            return Err(ApiError::not_found(&namespaces.gr, namespace));
+        };
+        if entry.is_deleting() {
+            return Err(plugins::terminating(&call.resource.gr, namespace, name));
+        }
+        txn.guards.push(Guard { key, expect: Expect::ModRevision(entry.revision()) });
+        Ok(())
     }
 }
 

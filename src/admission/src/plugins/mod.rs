@@ -38,6 +38,7 @@ mod service_account;
 mod signing_request;
 mod taint_nodes;
 
+pub use namespace_lifecycle::terminating;
 use portcullis_api::{ApiError, GroupResource, Object};
 
 use crate::attributes::Attributes;

@@ -1,6 +1,6 @@
 //! `NamespaceLifecycle`: nothing new in a namespace that is missing or going, and some namespaces stay.
 
-use portcullis_api::{ApiError, Cause, Object, Result};
+use portcullis_api::{ApiError, Cause, GroupResource, Object, Result};
 
 use super::{core, forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
@@ -31,15 +31,7 @@ impl Plugin for NamespaceLifecycle {
         if write.operation != Operation::Create || namespace.str_at(&["status", "phase"]) != "Terminating" {
             return Ok(());
         }
-        let why = format!(
-            "unable to create new content in namespace {} because it is being terminated",
-            write.namespace
-        );
-        Err(forbidden(write, shown_name(object), &why).with_causes(vec![Cause {
-            reason: "NamespaceTerminating".into(),
-            message: format!("namespace {} is being terminated", write.namespace),
-            field: "metadata.namespace".into(),
-        }]))
+        Err(because_terminating(write.namespace, |why| forbidden(write, shown_name(object), why)))
     }
 
     fn validate(&self, write: &Attributes<'_>, _: Option<&Object>) -> Result<()> {
@@ -49,4 +41,19 @@ impl Plugin for NamespaceLifecycle {
         }
         Ok(())
     }
+}
+
+/// 403 for new content in a namespace that is going: also for a create that was admitted before the
+/// namespace began to go and is committed after.
+pub fn terminating(resource: &GroupResource, namespace: &str, name: &str) -> ApiError {
+    because_terminating(namespace, |why| ApiError::forbidden(resource, name, why))
+}
+
+fn because_terminating(namespace: &str, refuse: impl FnOnce(&str) -> ApiError) -> ApiError {
+    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    refuse(&why).with_causes(vec![Cause {
+        reason: "NamespaceTerminating".into(),
+        message: format!("namespace {namespace} is being terminated"),
+        field: "metadata.namespace".into(),
+    }])
 }

@@ -62,7 +62,7 @@ impl Service<Authorized> for Dispatch {
             if matches!(request.parts().method, Method::HEAD | Method::OPTIONS)
                 && &*target.subresource != "proxy"
             {
-                return ready(Err(method_not_allowed()));
+                return ready(Err(ApiError::method_not_allowed()));
             }
             return Box::pin(self.rest.clone().oneshot(request));
         }
@@ -114,12 +114,7 @@ fn check_method(route: &Route<'_>, method: &Method) -> Result<(), ApiError> {
         Route::Nothing | Route::BelowGroup(_) => true,
         _ => *method == Method::GET,
     };
-    if allowed { Ok(()) } else { Err(method_not_allowed()) }
-}
-
-/// 405 as upstream's router says it.
-fn method_not_allowed() -> ApiError {
-    ApiError::method_not_allowed().with_causes(Vec::new())
+    if allowed { Ok(()) } else { Err(ApiError::method_not_allowed()) }
 }
 
 fn ready(

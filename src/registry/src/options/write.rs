@@ -3,11 +3,10 @@
 use portcullis_api::field::{Error, ErrorList, Path};
 use portcullis_api::{ApiError, Result};
 use portcullis_schema::decode::FieldValidation;
+use portcullis_schema::managed::validate_manager_name;
 use portcullis_schema::patch::PatchType;
 
 use super::query::Query;
-
-const FIELD_MANAGER_MAX: usize = 128;
 
 /// The options common to create, update and patch.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl WriteOptions {
 
     fn parse(query: &Query, kind: &str, mut errors: ErrorList) -> Result<Self> {
         let field_manager = query.text("fieldManager").to_owned();
-        check_field_manager(&field_manager, &mut errors);
+        errors.extend(validate_manager_name(&field_manager, &Path::new("fieldManager")));
         let dry_run = dry_run(query.all("dryRun"), &mut errors);
         let field_validation = field_validation(query.text("fieldValidation"), &mut errors);
         refuse("meta.k8s.io", kind, &errors)?;
@@ -65,23 +64,6 @@ pub(super) fn dry_run<'a>(values: impl Iterator<Item = &'a str>, errors: &mut Er
         errors.push(Error::not_supported(&Path::new("dryRun"), &shown, &["All"]));
     }
     !values.is_empty()
-}
-
-fn check_field_manager(manager: &str, errors: &mut ErrorList) {
-    let path = Path::new("fieldManager");
-    if manager.len() > FIELD_MANAGER_MAX {
-        errors.push(Error::too_long(&path, FIELD_MANAGER_MAX));
-    }
-    for (position, c) in manager.char_indices().filter(|(_, c)| !is_printable(*c)) {
-        let why = format!("invalid character U+{:04X} (at position {position})", c as u32);
-        errors.push(Error::invalid(&path, manager, why));
-    }
-}
-
-/// Go's `unicode.IsPrint`, as far as it differs between what people write.
-pub(crate) fn is_printable(c: char) -> bool {
-    c == ' '
-        || !(c.is_control() || c.is_whitespace() || matches!(c as u32, 0xe000..=0xf8ff | 0xfff0..=0xffff))
 }
 
 fn field_validation(value: &str, errors: &mut ErrorList) -> FieldValidation {

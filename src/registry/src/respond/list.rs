@@ -8,12 +8,13 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use portcullis_api::body::full;
 use portcullis_api::{ApiError, Body, Object, Result, Value};
 use portcullis_schema::protobuf;
 use portcullis_storage::Entry;
 use serde_json::{Map, json};
 
-use super::{encode, full, partial, respond, table};
+use super::{encode, partial, respond, table};
 use crate::Response;
 use crate::call::Call;
 use crate::negotiate::{Encoding, Output, Shape};

@@ -6,7 +6,7 @@ mod table;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use portcullis_api::body::full;
 use portcullis_api::{ApiError, Body, GroupVersion, Object, Result, Value};
 use portcullis_schema::kind_named;
 use serde_json::json;
@@ -128,11 +128,6 @@ pub(crate) fn with_head(head: &Bytes, body: &Bytes) -> Bytes {
     out.put_slice(head);
     out.put_slice(body.get(1..).unwrap_or_default());
     out.freeze()
-}
-
-/// A body of known length.
-pub(crate) fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Puts the headers every resource answer has.

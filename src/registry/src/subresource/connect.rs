@@ -5,7 +5,7 @@
 
 use http::StatusCode;
 use portcullis_api::field::{Error, Path};
-use portcullis_api::{ApiError, Object, Result, Value};
+use portcullis_api::{ApiError, Object, Result, Value, body};
 
 use crate::call::Call;
 use crate::{Response, respond};
@@ -17,8 +17,7 @@ pub(super) fn log(call: &mut Call<'_>) -> Result<Response> {
     choose_container(call, &pod)?;
     if pod.str_at(&["spec", "nodeName"]).is_empty() {
         // Nothing ran, so there is nothing to read.
-        let mut response =
-            respond::respond(call, "text/plain", StatusCode::NO_CONTENT, respond::full(bytes::Bytes::new()));
+        let mut response = respond::respond(call, "text/plain", StatusCode::NO_CONTENT, body::empty());
         response.headers_mut().remove(http::header::CONTENT_TYPE);
         return Ok(response);
     }

@@ -1,7 +1,7 @@
 //! The fields a field selector may name, extracted once when an object enters the cache.
 
 use portcullis_schema::Row;
-use portcullis_storage::{Entry, Indexer, View};
+use portcullis_storage::{Entry, Indexer, Parts, View};
 
 /// The selectable fields of a stored resource, name and namespace aside.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ fn stored_name(field: &str) -> &str {
 }
 
 impl Indexer for Selectable {
-    fn fields(&self, object: View<'_>, put: &mut dyn FnMut(&str)) {
+    fn fields(&self, object: &mut Parts<'_, '_>, put: &mut dyn FnMut(&str)) {
         for field in self.0 {
             if field.starts_with("metadata.") {
                 put("");
@@ -50,23 +50,16 @@ impl Indexer for Selectable {
     }
 }
 
-fn extract(object: View<'_>, field: &str, put: &mut dyn FnMut(&str)) {
-    let text = |path: &str| {
-        let steps: Vec<&str> = path.split('.').collect();
-        object.at(&steps).and_then(View::scalar)
-    };
+fn extract(object: &mut Parts<'_, '_>, field: &str, put: &mut dyn FnMut(&str)) {
+    let mut text = |path: &str| object.at(path.split('.')).and_then(View::scalar);
     match field {
         "source" => {
             let component = text("source.component").filter(|c| !c.is_empty());
             put(&component.or_else(|| text("reportingComponent")).unwrap_or_default());
         }
         "status.podIPs" => {
-            let ips = object.at(&["status", "podIPs"]);
-            let ips: Vec<_> = ips
-                .into_iter()
-                .flat_map(View::elements)
-                .filter_map(|ip| ip.get("ip").and_then(View::scalar))
-                .collect();
+            let ips = object.at(field.split('.')).into_iter().flat_map(View::elements);
+            let ips: Vec<_> = ips.filter_map(|ip| ip.get("ip").and_then(View::scalar)).collect();
             put(&ips.join(","));
         }
         "spec.hostNetwork" | "spec.unschedulable" => put(text(field).as_deref().unwrap_or("false")),

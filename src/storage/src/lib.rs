@@ -28,7 +28,7 @@ pub use cache::{
 };
 pub use embedded::{Embedded, Options};
 pub use error::StoreError;
-pub use json::{JsonError, View};
+pub use json::{JsonError, Parts, View};
 pub use revision::Revision;
 pub use store::{
     Change, CommitOutcome, Expect, Guard, History, Key, KeyValue, Observer, Op, OutboxRecord, Range,

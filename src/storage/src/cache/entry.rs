@@ -7,14 +7,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::packed::{Fields, Labels};
-use crate::json::{JsonError, Object, Spliced, View};
+use crate::json::{JsonError, Object, Parts, Spliced, View};
 use crate::{Key, Revision};
 
 /// What a resource's caller wants to know of each object, so that the cache needs no schema.
 pub trait Indexer: Send + Sync + 'static {
     /// Gives the values of the object's selectable fields, always all and in the same order; name and
     /// namespace are known already.
-    fn fields(&self, object: View<'_>, put: &mut dyn FnMut(&str));
+    fn fields(&self, object: &mut Parts<'_, '_>, put: &mut dyn FnMut(&str));
 }
 
 /// The indexer of resources that are selected by name and namespace only.
@@ -22,7 +22,7 @@ pub trait Indexer: Send + Sync + 'static {
 pub struct NoFields;
 
 impl Indexer for NoFields {
-    fn fields(&self, _: View<'_>, _: &mut dyn FnMut(&str)) {}
+    fn fields(&self, _: &mut Parts<'_, '_>, _: &mut dyn FnMut(&str)) {}
 }
 
 /// The apiVersion and kind an object was stored with.
@@ -163,7 +163,7 @@ impl Maker {
             return Err(JsonError::TooLarge);
         }
         let mut fields = Vec::<Box<str>>::new();
-        self.indexer.fields(object.view(), &mut |value| fields.push(value.into()));
+        self.indexer.fields(&mut object.parts(), &mut |value| fields.push(value.into()));
         let name_start = key.rfind('/').map_or(0, |slash| slash + 1).max(self.prefix);
         Ok(Entry {
             key: key.clone(),

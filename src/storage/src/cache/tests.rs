@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{CommitOutcome, Embedded, Key, Op, Options, Txn, View, keys};
+use crate::{CommitOutcome, Embedded, Key, Op, Options, Parts, Txn, View, keys};
 
 mod model;
 
@@ -20,8 +20,8 @@ struct Rig {
 struct ByPhase;
 
 impl Indexer for ByPhase {
-    fn fields(&self, object: View<'_>, put: &mut dyn FnMut(&str)) {
-        let phase = object.at(&["status", "phase"]).and_then(View::scalar);
+    fn fields(&self, object: &mut Parts<'_, '_>, put: &mut dyn FnMut(&str)) {
+        let phase = object.at(["status", "phase"].into_iter()).and_then(View::scalar);
         put(phase.as_deref().unwrap_or_default());
     }
 }

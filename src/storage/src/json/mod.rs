@@ -3,10 +3,12 @@
 //! Stored values were written by this program, so a scan that only follows quotes and brackets is
 //! enough to find members; it never reads out of bounds and needs no recursion, whatever the bytes.
 
+mod parts;
 mod scan;
 mod splice;
 mod view;
 
+pub use parts::Parts;
 pub use view::View;
 
 pub(crate) use splice::{Object, Spliced};

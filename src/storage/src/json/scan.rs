@@ -1,5 +1,7 @@
 //! Where values begin and end.
 
+use smallvec::SmallVec;
+
 /// The end of the value that starts at `at` (after blanks), or `None` if the bytes end first.
 pub(super) fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
@@ -163,3 +165,19 @@ impl<'a> Members<'a> {
 /// The bytes are not what they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Broken;
+
+/// The members of an object.
+pub(super) type Found<'a> = SmallVec<[Member<'a>; 12]>;
+
+/// The members of the object that all of `bytes` is.
+pub(super) fn members_of(bytes: &[u8]) -> Result<Found<'_>, Broken> {
+    let mut members = Members::of(bytes).ok_or(Broken)?;
+    let mut found = Found::new();
+    loop {
+        match members.step()? {
+            Some(member) => found.push(member),
+            None if members.at_end() => return Ok(found),
+            None => return Err(Broken),
+        }
+    }
+}

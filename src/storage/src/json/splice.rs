@@ -6,20 +6,18 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
 use super::JsonError;
-use super::scan::{Broken, Member, Members};
+use super::parts::Parts;
+use super::scan::{Found, Member, members_of};
 use super::view::View;
 use crate::Revision;
 
 const RESOURCE_VERSION: &[u8] = b"\"resourceVersion\":\"";
 
-type Found<'a> = SmallVec<[Member<'a>; 12]>;
-
 /// A stored object taken apart.
 pub(crate) struct Object<'a> {
-    stored: &'a [u8],
+    /// How long it is.
+    length: usize,
     /// The value of `apiVersion`.
     pub(crate) api_version: View<'a>,
     /// The value of `kind`.
@@ -46,7 +44,7 @@ pub(crate) struct Spliced {
 impl<'a> Object<'a> {
     /// Finds what matters in a stored object.
     pub(crate) fn parse(stored: &'a [u8]) -> Result<Self, JsonError> {
-        let members = members_of(stored)?;
+        let members = members_of(stored).map_err(|_| JsonError::NotAnObject)?;
         let (Some(api_version), Some(kind)) =
             (value_of(&members, b"apiVersion"), value_of(&members, b"kind"))
         else {
@@ -57,19 +55,19 @@ impl<'a> Object<'a> {
         let metadata = members_of(metadata).map_err(|_| JsonError::NoMetadata)?;
         let labels = value_of(&metadata, b"labels").map(View::of_value);
         let deleting = value_of(&metadata, b"deletionTimestamp").is_some_and(|time| time != b"null");
-        Ok(Self { stored, api_version, kind, members, metadata, labels, deleting })
+        Ok(Self { length: stored.len(), api_version, kind, members, metadata, labels, deleting })
     }
 
-    /// The whole object, to look further fields up.
-    pub(crate) fn view(&self) -> View<'a> {
-        View::of_value(self.stored)
+    /// The object, to look further fields up.
+    pub(crate) fn parts(&self) -> Parts<'a, '_> {
+        Parts::of(&self.members)
     }
 
     /// Makes the served form as of `revision`.
     pub(crate) fn splice(&self, revision: Revision) -> Spliced {
         let mut digits = itoa::Buffer::new();
         let mut out = Builder {
-            body: Vec::with_capacity(self.stored.len()),
+            body: Vec::with_capacity(self.length),
             digits: digits.format(revision.0).as_bytes(),
             revision: 0..0,
             uid: 0..0,
@@ -145,17 +143,4 @@ impl Builder<'_> {
 
 fn value_of<'a>(members: &[Member<'a>], name: &[u8]) -> Option<&'a [u8]> {
     members.iter().find(|member| member.name == name).map(|member| member.value)
-}
-
-/// The members of the object that all of `bytes` is.
-fn members_of(bytes: &[u8]) -> Result<Found<'_>, JsonError> {
-    let mut members = Members::of(bytes).ok_or(JsonError::NotAnObject)?;
-    let mut found = Found::new();
-    loop {
-        match members.step() {
-            Ok(Some(member)) => found.push(member),
-            Ok(None) if members.at_end() => return Ok(found),
-            Ok(None) | Err(Broken) => return Err(JsonError::NotAnObject),
-        }
-    }
 }

@@ -66,7 +66,7 @@ impl<'a> View<'a> {
 }
 
 /// What a string between quotes stands for.
-fn unescape(text: &[u8]) -> Option<Cow<'_, str>> {
+pub(super) fn unescape(text: &[u8]) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'\\', text).is_none() {
         return std::str::from_utf8(text).ok().map(Cow::Borrowed);
     }

@@ -28,7 +28,7 @@ pub use peer::{InProcessIdentity, Peer, PresentedChain, VerifiedChain};
 pub use profile::{Profile, Subject, Usage};
 pub use renew::{Renewer, due, renew_at};
 pub use store::{Entry, Options, Pki};
-pub use tls::{LiveCertificate, client_config, server_config};
+pub use tls::{LiveCertificate, ServerTrust, client_config, client_config_for, server_config};
 pub use trust::{ClientTrust, NothingRevoked, Purpose, Refusal, RevocationList, Revoked};
 
 /// The result of this crate's operations.

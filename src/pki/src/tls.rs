@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::HandshakeSignatureValid;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
@@ -18,7 +18,7 @@ use rustls::{
     SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::{Error, Result};
 
@@ -46,16 +46,36 @@ pub fn server_config(certificate: Arc<LiveCertificate>) -> Result<Arc<ServerConf
     Ok(Arc::new(config))
 }
 
+/// Whom we believe to be the server at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerTrust {
+    /// Whoever the authorities of a PEM bundle vouch for.
+    Authorities(String),
+    /// Whoever the machine's authorities vouch for.
+    System,
+    /// Anybody: a kubeconfig's `insecure-skip-tls-verify`.
+    InsecureAnybody,
+}
+
 /// How we speak TLS as a client, trusting the authorities of a PEM bundle.
 pub fn client_config(roots_pem: &str, identity: Option<Arc<LiveCertificate>>) -> Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(roots_pem.as_bytes()) {
-        let certificate = certificate.map_err(|e| Error::malformed("server authorities", e.to_string()))?;
-        roots.add(certificate)?;
-    }
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
+    client_config_for(&ServerTrust::Authorities(roots_pem.to_owned()), identity)
+}
+
+/// How we speak TLS as a client.
+pub fn client_config_for(
+    trust: &ServerTrust,
+    identity: Option<Arc<LiveCertificate>>,
+) -> Result<Arc<ClientConfig>> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match trust {
+        ServerTrust::Authorities(pem) => builder.with_root_certificates(roots(pem)?),
+        ServerTrust::System => builder.with_root_certificates(system_roots()),
+        ServerTrust::InsecureAnybody => {
+            let algorithms = provider().signature_verification_algorithms;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody { algorithms }))
+        }
+    };
     let mut config = match identity {
         Some(identity) => builder.with_client_cert_resolver(identity),
         None => builder.with_no_client_auth(),
@@ -63,6 +83,22 @@ pub fn client_config(roots_pem: &str, identity: Option<Arc<LiveCertificate>>) ->
     config.alpn_protocols = alpn();
     config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
+}
+
+fn roots(pem: &str) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|e| Error::malformed("server authorities", e.to_string()))?;
+        roots.add(certificate)?;
+    }
+    Ok(roots)
+}
+
+/// The machine's authorities; one that cannot be read vouches for nobody.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 fn alpn() -> Vec<Vec<u8>> {
@@ -157,6 +193,47 @@ impl ClientCertVerifier for Possession {
         }
         ParsedCertificate::try_from(end_entity)?;
         Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Believes every server, and checks only that it holds the key of the certificate it shows.
+#[derive(Debug)]
+struct Anybody {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

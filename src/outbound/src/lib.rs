@@ -1,0 +1,36 @@
+//! The one HTTPS client for the calls the server itself makes: webhooks and documents of identity providers.
+//!
+//! ```text
+//! kubeconfig file | clientConfig {url | service, caBundle} | an address
+//!      -> Endpoint     where, whom we believe there, and as whom we come
+//!      -> Client       connections that are kept; each call has a deadline and a largest answer
+//!      -> Reply        status, headers, body
+//! ```
+//!
+//! No redirect is followed: it would carry a credential, or the server's own position in the network,
+//! to an address that nobody configured. No proxy is taken from the environment. Answers are asked for
+//! unpacked and an answer in a content encoding is refused. What the other end sends is shown to nobody
+//! but by [`CallError`]'s words, which hold no credential and no more of the body than upstream's.
+
+mod client;
+mod dial;
+mod endpoint;
+mod error;
+mod guard;
+mod hook;
+mod kubeconfig;
+mod reply;
+mod retry;
+#[cfg(test)]
+mod testing;
+
+pub use client::{Client, Limits, Request};
+pub use dial::ServiceRoutes;
+pub use endpoint::{Credential, Endpoint};
+pub use error::{CallError, Cause, ConfigError};
+pub use guard::{AddressGuard, is_never_a_target};
+pub use hook::{HookAddress, HookIdentities};
+pub use kubeconfig::{endpoint as kubeconfig_endpoint, endpoint_of_text as kubeconfig_endpoint_of_text};
+pub use portcullis_pki::ServerTrust;
+pub use reply::Reply;
+pub use retry::Backoff;

@@ -4,6 +4,7 @@
 //! reading the object into upstream's struct. `Kind::decode` makes such a tree from bytes in one pass,
 //! `Kind::normalize` from a tree that a patch made; both are driven by [`types`], a table of every field.
 
+pub mod custom;
 pub mod decode;
 pub mod defaults;
 mod kind;

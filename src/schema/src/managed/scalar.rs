@@ -168,7 +168,7 @@ fn write_string(text: &str, out: &mut String) {
 }
 
 /// A float as Go's `%v` prints it.
-pub(super) fn go_float(number: f64) -> String {
+pub(crate) fn go_float(number: f64) -> String {
     let exponent = if number == 0.0 { 0.0 } else { number.abs().log10().floor() };
     if (-4.0..21.0).contains(&exponent) {
         return format!("{number}");

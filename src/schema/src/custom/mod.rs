@@ -1,0 +1,114 @@
+//! Structural schemas: what custom resources are made of.
+//!
+//! ```text
+//! openAPIV3Schema --compile--> Structural: an arena of nodes
+//!   request -> coerce (embedded metadata), prune (what is not specified), default
+//!           -> validate: values, embedded metadata, list types   (rules follow where CEL is at hand)
+//! ```
+//!
+//! Every walk follows the schema, whose depth is bounded, and looks at each value once. The order and
+//! the words of all errors are upstream's; where upstream walks a map in chance order, we walk it sorted.
+
+mod compile;
+mod correlate;
+mod data;
+mod defaults;
+mod format;
+mod lists;
+pub(crate) mod node;
+mod pattern;
+mod prune;
+mod validate;
+
+use portcullis_api::field::ErrorList;
+use portcullis_api::{Object, Value};
+
+pub use compile::CompileError;
+pub use defaults::TooManyDefaults;
+
+use node::{Node, NodeId};
+
+use crate::managed::CustomShape;
+
+/// The compiled schema of one version of a custom resource.
+#[derive(Debug)]
+pub struct Structural {
+    nodes: Box<[Node]>,
+    root: NodeId,
+    /// `spec.preserveUnknownFields`: nothing is pruned.
+    keeps_unknown: bool,
+    shape: CustomShape,
+}
+
+impl Structural {
+    /// Compiles an `openAPIV3Schema`. `keeps_unknown` is the definition's `spec.preserveUnknownFields`.
+    pub fn compile(schema: &Value, keeps_unknown: bool) -> Result<Self, CompileError> {
+        compile::compile(schema, keeps_unknown)
+    }
+
+    /// Removes what the schema does not specify and tells the paths, sorted. Nulls that have neither
+    /// leave nor default go as well.
+    pub fn prune(&self, object: &mut Object) -> Vec<String> {
+        if self.keeps_unknown {
+            return Vec::new();
+        }
+        let removed = prune::unknown(self, object.map_mut());
+        prune::nulls(self, object.map_mut());
+        removed
+    }
+
+    /// Fills in defaults, also where a value is null without leave.
+    pub fn default(&self, object: &mut Object) -> Result<(), TooManyDefaults> {
+        defaults::fill(self, object.map_mut())
+    }
+
+    /// All checks but rules. With the object before the change, mistakes in what did not change are
+    /// forgiven.
+    pub fn validate(&self, object: &Object, old: Option<&Object>) -> ErrorList {
+        let mut errors = self.validate_values(object, old);
+        errors.extend(self.validate_lists(object, old));
+        errors
+    }
+
+    /// Checks values against their schemas.
+    pub fn validate_values(&self, object: &Object, old: Option<&Object>) -> ErrorList {
+        validate::object(self, object.map(), old.map(Object::map))
+    }
+
+    /// Checks the status only, as a write to the status does.
+    pub fn validate_status(&self, object: &Object, old: Option<&Object>) -> ErrorList {
+        validate::status(self, object, old)
+    }
+
+    /// Checks that lists that are sets or maps have no entry twice. Old duplicates are forgiven.
+    pub fn validate_lists(&self, object: &Object, old: Option<&Object>) -> ErrorList {
+        if old.is_some_and(|old| !lists::check(self, old.map()).is_empty()) {
+            return ErrorList::new();
+        }
+        lists::check(self, object.map())
+    }
+
+    /// What managed fields and apply need to know.
+    pub fn shape(&self) -> &CustomShape {
+        &self.shape
+    }
+
+    /// Whether any part of the schema has rules (`x-kubernetes-validations`).
+    pub fn has_rules(&self) -> bool {
+        self.nodes.iter().any(|node| !node.rules.is_empty())
+    }
+
+    /// The node of the whole object.
+    pub(crate) fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// A node.
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        static NONE: std::sync::LazyLock<Node> = std::sync::LazyLock::new(Node::default);
+        self.nodes.get(id.0 as usize).unwrap_or(&NONE)
+    }
+}
+
+#[cfg(test)]
+mod tests;

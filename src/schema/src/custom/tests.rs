@@ -1,0 +1,94 @@
+use portcullis_api::Object;
+use serde_json::{Value, json};
+
+use super::Structural;
+
+fn compile(schema: &Value) -> Structural {
+    Structural::compile(schema, false).expect("a structural schema")
+}
+
+fn object(value: Value) -> Object {
+    let Value::Object(map) = value else { panic!("no object") };
+    Object::new(map)
+}
+
+#[track_caller]
+fn errors(schema: &Value, value: Value, expected: &[&str]) {
+    let found: Vec<String> =
+        compile(schema).validate(&object(value), None).iter().map(ToString::to_string).collect();
+    assert_eq!(found, expected);
+}
+
+/// The schema of the recorded conversations.
+fn things() -> Value {
+    json!({ "type": "object", "properties": {
+        "spec": { "type": "object", "required": ["size"], "properties": {
+            "any": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+            "color": { "type": "string", "default": "red", "enum": ["red", "blue"] },
+            "pat": { "type": "string", "pattern": "^a+$" },
+            "port": { "x-kubernetes-int-or-string": true },
+            "size": { "type": "integer", "minimum": 1, "maximum": 10 },
+            "tags": { "type": "array", "x-kubernetes-list-type": "set", "items": { "type": "string", "maxLength": 4 } },
+            "when": { "type": "string", "format": "date-time" },
+        } },
+        "status": { "type": "object", "properties": { "replicas": { "type": "integer" } } },
+    } })
+}
+
+#[test]
+fn mistakes_have_upstreams_words() {
+    for (spec, expected) in [
+        (
+            json!({ "size": 0 }),
+            "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1",
+        ),
+        (
+            json!({ "size": "x" }),
+            "spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\"",
+        ),
+        (json!({ "size": 1, "tags": ["abcde"] }), "spec.tags[0]: Too long: may not be more than 4 bytes"),
+        (json!({ "size": 1, "tags": ["a", "a"] }), "spec.tags[1]: Duplicate value: \"a\""),
+        (
+            json!({ "size": 1, "color": "green" }),
+            "spec.color: Unsupported value: \"green\": supported values: \"red\", \"blue\"",
+        ),
+        (
+            json!({ "size": 1, "pat": "b" }),
+            "spec.pat: Invalid value: \"b\": spec.pat in body should match '^a+$'",
+        ),
+        (
+            json!({ "size": 1, "when": "x" }),
+            "spec.when: Invalid value: \"x\": spec.when in body must be of type date-time: \"x\"",
+        ),
+        (
+            json!({ "size": 1, "port": true }),
+            "spec.port: Invalid value: \"boolean\": spec.port in body must be of type integer,string: \"boolean\"",
+        ),
+        (json!({}), "spec.size: Required value"),
+    ] {
+        errors(&things(), json!({ "spec": spec }), &[expected]);
+    }
+}
+
+#[test]
+fn unknown_fields_go() {
+    let mut thing = object(json!({
+        "apiVersion": "ex.io/v1", "kind": "Thing", "metadata": { "name": "x" }, "extra": 1,
+        "spec": { "size": 1, "unknown": { "a": 1 }, "any": { "kept": { "deep": 1 } }, "color": null },
+    }));
+    let schema = compile(&things());
+    assert_eq!(schema.prune(&mut thing), ["extra", "spec.unknown"]);
+    schema.default(&mut thing).expect("small defaults");
+    let spec = json!({ "size": 1, "any": { "kept": { "deep": 1 } }, "color": "red" });
+    assert_eq!(thing.get("spec"), Some(&spec));
+    assert!(schema.prune(&mut thing).is_empty());
+}
+
+#[test]
+fn what_did_not_change_is_forgiven() {
+    let schema = compile(&things());
+    let old = object(json!({ "spec": { "size": 0, "color": "green" } }));
+    let same = object(json!({ "spec": { "size": 0, "color": "pink" } }));
+    let words: Vec<String> = schema.validate(&same, Some(&old)).iter().map(ToString::to_string).collect();
+    assert_eq!(words, ["spec.color: Unsupported value: \"pink\": supported values: \"red\", \"blue\""]);
+}

@@ -23,7 +23,7 @@ pub fn patch(input: &[u8]) {
         Some(PatchType::Apply) => apply(kind, &live, patch_body),
         Some(patch_type) => {
             let parsed = Patch::parse(*patch_type, patch_body, FieldValidation::Warn);
-            let Ok(patched) = parsed.and_then(|patch| patch.run(kind, &live)) else { return };
+            let Ok(patched) = parsed.and_then(|patch| patch.run(&kind.into(), &live)) else { return };
             let mut object = patched.object;
             tracker.update("patcher", Some(&live), &mut object, NOW);
             owners_are_readable(&object.into());

@@ -9,7 +9,6 @@ use portcullis_audit::AuditSlot;
 use portcullis_authz::Permit;
 use portcullis_authz::rbac::{Reconciled, reconcile};
 use portcullis_schema::decode::FieldValidation;
-use portcullis_schema::defaults;
 
 use crate::Registry;
 use crate::call::{Asked, Call};
@@ -78,7 +77,7 @@ impl Registry {
 fn complete(call: &Call<'_>, object: Object) -> Result<Object> {
     let mut object = object;
     call.resource.normalize(&mut object)?;
-    defaults::apply(call.resource.kind.gvk(), &mut object);
+    call.resource.kind.fill_defaults(&mut object)?;
     Ok(object)
 }
 

@@ -26,7 +26,7 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 /// Everything a verb may use.
 pub(crate) struct Call<'a> {
     pub(crate) registry: &'a Registry,
-    pub(crate) resource: &'a Resource,
+    pub(crate) resource: &'a Arc<Resource>,
     pub(crate) user: &'a UserInfo,
     pub(crate) permit: &'a Permit,
     /// Group to subresource, as parsed once from the path.
@@ -71,7 +71,7 @@ impl<'a> Call<'a> {
     /// A request for a resource.
     pub(crate) fn new(
         registry: &'a Registry,
-        resource: &'a Resource,
+        resource: &'a Arc<Resource>,
         target: ResourceTarget,
         asked: Asked<'a>,
     ) -> Self {
@@ -115,7 +115,7 @@ impl<'a> Call<'a> {
         self.derived(self.resource, target)
     }
 
-    fn derived(&self, resource: &'a Resource, target: ResourceTarget) -> Self {
+    fn derived(&self, resource: &'a Arc<Resource>, target: ResourceTarget) -> Self {
         Self {
             registry: self.registry,
             resource,

@@ -1,20 +1,22 @@
 //! The fields a field selector may name, extracted once when an object enters the cache.
 
-use portcullis_schema::Row;
+use std::sync::Arc;
+
+use portcullis_schema::Word;
 use portcullis_storage::{Entry, Indexer, Parts, View};
 
 /// The selectable fields of a stored resource, name and namespace aside.
-#[derive(Clone, Copy)]
-pub(crate) struct Selectable(&'static [&'static str]);
+#[derive(Clone)]
+pub(crate) struct Selectable(Arc<[Word]>);
 
 impl Selectable {
-    /// The fields of the version that is stored.
-    pub(crate) fn of(row: &'static Row) -> Self {
-        Self(&row.selectable)
+    /// The fields of all versions that are stored in one place.
+    pub(crate) fn of(fields: &[Word]) -> Self {
+        Self(fields.into())
     }
 
     /// The value of a field of an entry; `None` for a field the resource does not have.
-    pub(crate) fn value<'e>(self, entry: &'e Entry, field: &str) -> Option<&'e str> {
+    pub(crate) fn value<'e>(&self, entry: &'e Entry, field: &str) -> Option<&'e str> {
         match field {
             "metadata.name" => Some(entry.name()),
             "metadata.namespace" => Some(entry.namespace()),
@@ -40,7 +42,7 @@ fn stored_name(field: &str) -> &str {
 
 impl Indexer for Selectable {
     fn fields(&self, object: &mut Parts<'_, '_>, put: &mut dyn FnMut(&str)) {
-        for field in self.0 {
+        for field in &*self.0 {
             if field.starts_with("metadata.") {
                 put("");
             } else {

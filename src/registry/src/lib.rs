@@ -27,6 +27,7 @@ mod permission;
 pub mod print;
 mod reader;
 mod resource;
+mod resources;
 mod respond;
 mod rest;
 mod review;
@@ -46,7 +47,8 @@ use portcullis_storage::{Caches, Store};
 
 pub use allocate::ServiceRanges;
 use door::storage_error;
-use resource::{Resource, Resources};
+use resource::Resource;
+use resources::Resources;
 
 /// What every verb answers with.
 pub type Response = http::Response<Body>;
@@ -122,11 +124,6 @@ impl Registry {
 
     pub(crate) fn resources(&self) -> &Resources {
         &self.resources
-    }
-
-    /// A resource to keep beyond the request, for streams.
-    pub(crate) fn shared(&self, resource: &Resource) -> Option<Arc<Resource>> {
-        self.resources.shared(resource)
     }
 
     pub(crate) fn admission(&self) -> &admission::Chain {

@@ -70,12 +70,12 @@ impl Registry {
 
 impl Reader for Registry {
     fn get(&self, resource: &GroupResource, namespace: &str, name: &str) -> Option<Arc<Object>> {
-        self.object(self.resources().of_group(resource)?, namespace, name)
+        self.object(&*self.resources().of_group(resource)?, namespace, name)
     }
 
     fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
         let Some(resource) = self.resources().of_group(resource) else { return Vec::new() };
-        self.trees(resource, namespace).unwrap_or_default().into_iter().map(Arc::new).collect()
+        self.trees(&resource, namespace).unwrap_or_default().into_iter().map(Arc::new).collect()
     }
 
     fn allows(

@@ -1,7 +1,7 @@
-//! One served resource: its data row, its schema, its rules and its cache, bound once at start.
+//! One served resource: its data row, its schema, its rules and its cache. Built-in ones are bound once
+//! at start, custom ones whenever their definition changes.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use portcullis_api::field;
 use portcullis_api::{ApiError, GroupResource, Gvk, Object, Result, Scope, Value};
 use portcullis_schema::decode::{DecodeError, FieldValidation};
 use portcullis_schema::managed::{self, OneVersion, Tracker};
-use portcullis_schema::{Kind, Row};
+use portcullis_schema::{Row, Schema, Word};
 use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, keys};
 
 use crate::convert::Conversion;
@@ -20,8 +20,8 @@ use crate::{convert, kinds};
 
 /// A resource in one version.
 pub(crate) struct Resource {
-    pub(crate) row: &'static Row,
-    pub(crate) kind: &'static Kind,
+    pub(crate) row: Cow<'static, Row>,
+    pub(crate) kind: Schema,
     pub(crate) gr: GroupResource,
     /// `{"kind":"ConfigMap","apiVersion":"v1",` as it stands before every full object.
     pub(crate) head: Bytes,
@@ -30,28 +30,30 @@ pub(crate) struct Resource {
 
 /// Where a persisted resource lives.
 struct Stored {
-    prefix: &'static str,
-    kind: &'static Kind,
+    prefix: Word,
+    kind: Schema,
     cache: Arc<ResourceCache>,
     selectable: Selectable,
     conversion: Option<Conversion>,
 }
 
 impl Resource {
-    /// Binds a row. `cache` gives the cache of a storage prefix, the same for rows that share one.
-    pub(crate) fn bind(row: &'static Row, caches: &Caches) -> Option<Self> {
+    /// Binds a built-in row. Rows that share a storage prefix share a cache.
+    pub(crate) fn built_in(row: &'static Row, caches: &Caches) -> Option<Self> {
         let kind = portcullis_schema::kind(&row.gvk)?;
         let stored = row.store.as_ref().map(|store| {
             let stored_kind = Gvk::new(store.gv.clone(), row.gvk.kind.clone());
             let stored_kind = portcullis_schema::kind(&stored_kind).unwrap_or(kind);
             let stored_row = portcullis_schema::row(&store.gv.group, &store.gv.version, &row.gvr.resource);
-            let selectable = Selectable::of(stored_row.unwrap_or(row));
-            let cache = caches.resource(storage::Resource::new(format!("{}/", store.prefix), selectable));
+            let selectable = Selectable::of(&stored_row.unwrap_or(row).selectable);
+            let place = storage::Resource::new(format!("{}/", store.prefix), selectable.clone());
+            let cache = caches.resource(place);
             let conversion = convert::between(kind, stored_kind);
-            Stored { prefix: store.prefix, kind: stored_kind, cache, selectable, conversion }
+            Stored { prefix: store.prefix.clone(), kind: stored_kind.into(), cache, selectable, conversion }
         });
         let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind(), kind.api_version());
-        Some(Self { row, kind, gr: row.gvr.group_resource(), head: head.into(), stored })
+        let (gr, row) = (row.gvr.group_resource(), Cow::Borrowed(row));
+        Some(Self { row, kind: kind.into(), gr, head: head.into(), stored })
     }
 
     /// Who owns which fields, for writes through the main endpoint or a subresource.
@@ -131,7 +133,7 @@ impl Resource {
             ApiError::new(portcullis_api::Reason::Unknown, message)
         })?;
         if validation == FieldValidation::Strict && !problems.is_empty() {
-            let strict = DecodeError::strict(self.kind, &problems);
+            let strict = self.kind.strict_error(&problems);
             return Err(strict.into_api_error(self.kind.kind(), self.kind.api_version(), b""));
         }
         Ok(problems)
@@ -150,7 +152,7 @@ impl Resource {
 
     /// What the keys of all objects of a namespace start with; of all objects when it is empty.
     pub(crate) fn prefix(&self, namespace: &str) -> String {
-        let root = self.stored.as_ref().map_or(keys::ROOT, |stored| stored.prefix);
+        let root = self.stored.as_ref().map_or(keys::ROOT, |stored| &*stored.prefix);
         if self.scope() == Scope::Cluster || namespace.is_empty() {
             format!("{root}/")
         } else {
@@ -159,12 +161,12 @@ impl Resource {
     }
 
     /// The rules of the main endpoint.
-    pub(crate) fn strategy(&self) -> Result<&'static dyn Strategy> {
+    pub(crate) fn strategy(&self) -> Result<&dyn Strategy> {
         self.endpoint_strategy("")
     }
 
     /// The rules of the main endpoint or of a subresource.
-    pub(crate) fn endpoint_strategy(&self, subresource: &str) -> Result<&'static dyn Strategy> {
+    pub(crate) fn endpoint_strategy(&self, subresource: &str) -> Result<&dyn Strategy> {
         kinds::strategy(&self.gr.group, &self.gr.resource, subresource)
             .ok_or_else(|| ApiError::internal(format!("{} has no strategy for {subresource:?}", self.gr)))
     }
@@ -230,8 +232,8 @@ impl Resource {
     }
 
     /// The kind objects are stored as; refusals speak of it.
-    pub(crate) fn stored_kind(&self) -> &'static Kind {
-        self.stored.as_ref().map_or(self.kind, |stored| stored.kind)
+    pub(crate) fn stored_kind(&self) -> &Schema {
+        self.stored.as_ref().map_or(&self.kind, |stored| &stored.kind)
     }
 
     /// What is left of an object (without TypeMeta) when only its metadata is asked for.
@@ -255,7 +257,7 @@ impl Resource {
             Some(conversion) => (conversion.to_stored)(object),
             None => object,
         };
-        encode(object, stored.kind)
+        encode(object, &stored.kind)
     }
 
     /// Whether a deletion answers with the object rather than a `Status`.
@@ -303,7 +305,7 @@ pub(crate) fn unenforced(resource: &Resource) -> bool {
 }
 
 /// Stored form: TypeMeta first, neither resourceVersion nor the selfLink nobody fills any more.
-pub(crate) fn encode(mut object: Object, kind: &Kind) -> Result<Bytes> {
+pub(crate) fn encode(mut object: Object, kind: &Schema) -> Result<Bytes> {
     object.metadata_mut().remove("resourceVersion");
     object.metadata_mut().remove("selfLink");
     let map = object.map_mut();
@@ -320,39 +322,4 @@ pub(crate) fn encode(mut object: Object, kind: &Kind) -> Result<Bytes> {
     // The map brought its own brace; the comma before it takes the brace's place.
     out.remove(start + 1);
     Ok(out.into())
-}
-
-/// All served resources by group, version and name.
-pub(crate) struct Resources {
-    by_gvr: HashMap<(&'static str, &'static str, &'static str), Arc<Resource>>,
-}
-
-impl Resources {
-    /// Binds every row.
-    pub(crate) fn bind(caches: &Caches) -> Self {
-        let bound = portcullis_schema::rows().iter().filter_map(|row| Resource::bind(row, caches));
-        let by_gvr = bound.map(|resource| {
-            let gvr = &resource.row.gvr;
-            ((&*gvr.gv.group, &*gvr.gv.version, &*gvr.resource), Arc::new(resource))
-        });
-        Self { by_gvr: by_gvr.collect() }
-    }
-
-    /// The resource of a group and version.
-    pub(crate) fn get(&self, group: &str, version: &str, resource: &str) -> Option<&Resource> {
-        let gvr = &portcullis_schema::row(group, version, resource)?.gvr;
-        self.by_gvr.get(&(&*gvr.gv.group, &*gvr.gv.version, &*gvr.resource)).map(AsRef::as_ref)
-    }
-
-    /// A resource to keep.
-    pub(crate) fn shared(&self, resource: &Resource) -> Option<Arc<Resource>> {
-        let gvr = &resource.row.gvr;
-        self.by_gvr.get(&(&*gvr.gv.group, &*gvr.gv.version, &*gvr.resource)).cloned()
-    }
-
-    /// The persisted resource of a group, in its preferred version.
-    pub(crate) fn of_group(&self, gr: &GroupResource) -> Option<&Resource> {
-        let row = portcullis_schema::row_of_group(&gr.group, &gr.resource)?;
-        self.get(&row.gvr.gv.group, &row.gvr.gv.version, &row.gvr.resource)
-    }
 }

@@ -7,6 +7,7 @@ use http::Method;
 use portcullis_api::{ApiError, Result, Scope, Verb};
 use portcullis_audit::HasSlot as _;
 use portcullis_authz::Authorized;
+use portcullis_schema::Word;
 
 use crate::call::{Asked, Call};
 use crate::options::Query;
@@ -42,7 +43,7 @@ impl Registry {
         let target = info.resource().ok_or_else(ApiError::no_such_path)?;
         let resource = self
             .resources()
-            .get(&target.group, &target.version, &target.resource)
+            .find(&target.group, &target.version, &target.resource)
             .ok_or_else(ApiError::no_such_path)?;
         let query = Query::parse(parts.uri.query())?;
         let asked = Asked {
@@ -55,8 +56,8 @@ impl Registry {
             body: Some(body),
             credential_ends,
         };
-        let mut call = Call::new(self, resource, target.clone(), asked);
-        call.warnings.extend(resource.row.deprecation.map(str::to_owned));
+        let mut call = Call::new(self, &resource, target.clone(), asked);
+        call.warnings.extend(resource.row.deprecation.clone().map(Word::into_owned));
         check_scope(&call, info.verb)?;
         check_method(&call, info.verb, &parts.method)?;
         let answer = dispatch(&mut call, info.verb).await;
@@ -75,7 +76,7 @@ fn until(end: jiff::Timestamp) -> tokio::time::Instant {
 /// so it must not lead to what belongs to the whole cluster.
 fn check_scope(call: &Call<'_>, verb: Verb) -> Result<()> {
     let target = &call.target;
-    let row = call.resource.row;
+    let row = &call.resource.row;
     match (call.resource.scope(), target.namespace.is_empty()) {
         (Scope::Cluster, true) | (Scope::Namespaced, false) => Ok(()),
         // A namespace is its own namespace.
@@ -94,7 +95,7 @@ fn check_scope(call: &Call<'_>, verb: Verb) -> Result<()> {
 
 /// 404 for what is not there, 405 for what cannot be done to it, as discovery says.
 fn check_method(call: &Call<'_>, verb: Verb, method: &Method) -> Result<()> {
-    let row = call.resource.row;
+    let row = &call.resource.row;
     let target = &call.target;
     let allowed = if target.subresource.is_empty() {
         let named = !target.name.is_empty();

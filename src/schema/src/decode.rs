@@ -10,6 +10,7 @@ mod body;
 mod empties;
 mod identity;
 mod json;
+mod metadata;
 mod reader;
 mod source;
 mod special;
@@ -24,6 +25,9 @@ use std::fmt;
 use portcullis_api::{Object, Value};
 
 pub use body::{MediaType, Untyped, decode_body, decode_untyped};
+
+pub(crate) use identity::type_meta;
+pub(crate) use metadata::metadata;
 
 use crate::kind::Kind;
 use crate::types::Type;

@@ -13,9 +13,11 @@ mod number;
 pub mod patch;
 pub mod protobuf;
 mod rows;
+mod schema;
 pub mod types;
 pub mod yaml;
 
 pub use decode::{DecodeError, Decoded, FieldValidation, MediaType, Untyped, decode_body, decode_untyped};
 pub use kind::{Kind, kind, kind_named, kinds, knows_group_version};
-pub use rows::{Column, Group, Row, Store, Subresource, groups, row, row_of_group, row_of_kind, rows};
+pub use rows::{Column, Group, Row, Store, Subresource, Word, groups, row, row_of_group, row_of_kind, rows};
+pub use schema::Schema;

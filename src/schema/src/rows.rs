@@ -2,10 +2,14 @@
 //!
 //! Rows stand in the order in which discovery lists groups; within a group the preferred version is first.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use portcullis_api::{GroupVersion, Gvk, Gvr, Scope};
+
+/// A word of a row: read from the tables of this crate, or from a definition that a client stored.
+pub type Word = Cow<'static, str>;
 
 static ROWS: LazyLock<Rows> =
     LazyLock::new(|| Rows::read(include_str!("../data/resources.tsv"), include_str!("../data/columns.tsv")));
@@ -36,7 +40,7 @@ pub fn row_of_kind(group: &str, version: &str, kind: &str) -> Option<&'static Ro
 }
 
 /// One resource in one version.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row {
     /// Group, version and plural.
     pub gvr: Gvr,
@@ -45,13 +49,13 @@ pub struct Row {
     /// The kind of a list of them.
     pub list_kind: String,
     /// The singular name.
-    pub singular: &'static str,
+    pub singular: Word,
     /// Whether its objects live in namespaces.
     pub scope: Scope,
     /// Names that command lines accept: `po`.
-    pub short_names: Box<[&'static str]>,
+    pub short_names: Box<[Word]>,
     /// Groups of resources it belongs to: `all`.
-    pub categories: Box<[&'static str]>,
+    pub categories: Box<[Word]>,
     /// What may be done, in discovery's words and order.
     pub verbs: Box<[&'static str]>,
     /// Its subresources, in discovery's order.
@@ -61,9 +65,9 @@ pub struct Row {
     /// The columns of its table.
     pub columns: Box<[Column]>,
     /// The fields a field selector may name.
-    pub selectable: Box<[&'static str]>,
+    pub selectable: Box<[Word]>,
     /// What a user of a deprecated resource is warned of.
-    pub deprecation: Option<&'static str>,
+    pub deprecation: Option<Word>,
 }
 
 impl Row {
@@ -84,16 +88,16 @@ impl Row {
 }
 
 /// Where and how objects of a resource are stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     /// The keys' common start, without a last slash: `/registry/services/specs`.
-    pub prefix: &'static str,
+    pub prefix: Word,
     /// The version objects are stored in; resources that share a prefix share this too.
     pub gv: GroupVersion,
 }
 
 /// A subresource: `pods/log`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Subresource {
     /// The name after the slash.
     pub name: &'static str,
@@ -107,11 +111,11 @@ pub struct Subresource {
 #[derive(Clone, Debug)]
 pub struct Column {
     /// The heading.
-    pub name: &'static str,
+    pub name: Word,
     /// The OpenAPI type of its cells.
-    pub ty: &'static str,
+    pub ty: Word,
     /// The OpenAPI format; may be empty.
-    pub format: &'static str,
+    pub format: Word,
     /// 0 is always shown, more only in wide tables.
     pub priority: i32,
 }
@@ -212,16 +216,16 @@ impl Line {
         Row {
             gvr: Gvr::new(gv.clone(), self.resource),
             list_kind: format!("{}List", self.kind),
-            singular: self.singular,
+            singular: self.singular.into(),
             scope: self.scope,
-            short_names: commas(self.short_names),
-            categories: commas(self.categories),
+            short_names: words(self.short_names),
+            categories: words(self.categories),
             verbs: commas(self.verbs),
             subresources: subresources.iter().filter_map(|sub| sub.subresource_of(self, &gv)).collect(),
-            store: store.map(|gv| Store { prefix: self.prefix, gv }),
+            store: store.map(|gv| Store { prefix: self.prefix.into(), gv }),
             columns: columns.into(),
-            selectable: commas(self.selectable),
-            deprecation: (!self.deprecation.is_empty()).then_some(self.deprecation),
+            selectable: words(self.selectable),
+            deprecation: (!self.deprecation.is_empty()).then_some(self.deprecation.into()),
             gvk: Gvk::new(gv, self.kind),
         }
     }
@@ -245,11 +249,15 @@ fn columns_by_resource(table: &'static str) -> Columns {
         let mut cells = line.split('\t');
         let mut cell = || cells.next().unwrap_or_default();
         let resource = (cell(), cell(), cell());
-        let column =
-            Column { name: cell(), ty: cell(), format: cell(), priority: cell().parse().unwrap_or_default() };
+        let (name, ty, format) = (cell().into(), cell().into(), cell().into());
+        let column = Column { name, ty, format, priority: cell().parse().unwrap_or_default() };
         columns.entry(resource).or_default().push(column);
     }
     columns
+}
+
+fn words(cell: &'static str) -> Box<[Word]> {
+    commas(cell).iter().map(|word| Word::from(*word)).collect()
 }
 
 fn commas(cell: &'static str) -> Box<[&'static str]> {
@@ -284,7 +292,7 @@ mod tests {
     fn a_row_has_all_its_facts() {
         let services = row("", "v1", "services").unwrap();
         assert_eq!(services.store.as_ref().unwrap().prefix, "/registry/services/specs");
-        assert_eq!((&*services.short_names, services.singular), (&["svc"][..], "service"));
+        assert_eq!((&*services.short_names, &*services.singular), (&["svc".into()][..], "service"));
         assert!(services.is_namespaced() && services.allows("patch") && !services.allows("proxy"));
         let pods = row("", "v1", "pods").unwrap();
         assert_eq!(pods.subresource("eviction").unwrap().gvk.to_string(), "policy/v1, Kind=Eviction");
@@ -297,9 +305,9 @@ mod tests {
         let two = row_of_group("autoscaling", "horizontalpodautoscalers").unwrap();
         assert_eq!(&*two.gvr.gv.version, "v2", "the preferred version");
         let two = two.store.as_ref().unwrap();
-        assert_eq!((one.prefix, &one.gv), (two.prefix, &two.gv));
+        assert_eq!((&one.prefix, &one.gv), (&two.prefix, &two.gv));
         let events = row("events.k8s.io", "v1", "events").unwrap().store.as_ref().unwrap();
-        assert_eq!((events.prefix, events.gv.to_string()), ("/registry/events", "v1".to_owned()));
+        assert_eq!((&*events.prefix, events.gv.to_string()), ("/registry/events", "v1".to_owned()));
     }
 
     #[test]

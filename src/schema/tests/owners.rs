@@ -43,7 +43,7 @@ fn write(kind: &'static Kind, step: &Value, live: Option<&Object>) -> Result<Obj
         Some(patch_type) => {
             let live = live.unwrap();
             let patch = Patch::parse(patch_type, body.as_bytes(), FieldValidation::Warn)?;
-            let mut new = patch.run(kind, live)?.object;
+            let mut new = patch.run(&kind.into(), live)?.object;
             defaults::apply(kind.gvk(), &mut new);
             tracker.update(manager, Some(live), &mut new, NOW);
             Ok(new)

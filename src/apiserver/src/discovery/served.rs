@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_api::{GroupVersion, Gvk};
-use portcullis_schema::{self as schema, Row};
+use portcullis_schema::{self as schema, Row, Word};
 use sha2::{Digest, Sha256};
 
 /// One resource in one version.
@@ -59,6 +59,7 @@ pub(super) fn built_in() -> Vec<Served> {
 impl From<&Row> for Served {
     fn from(row: &Row) -> Self {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let named = |words: &[Word]| words.iter().map(|word| word.clone().into_owned()).collect();
         let subresources = row.subresources.iter().map(|sub| ServedSubresource {
             name: sub.name.to_owned(),
             gvk: sub.gvk.clone(),
@@ -68,10 +69,10 @@ impl From<&Row> for Served {
             gv: row.gvr.gv.clone(),
             resource: row.gvr.resource.to_string(),
             kind: row.gvk.kind.to_string(),
-            singular: row.singular.to_owned(),
+            singular: row.singular.clone().into_owned(),
             namespaced: row.is_namespaced(),
-            short_names: owned(&row.short_names),
-            categories: owned(&row.categories),
+            short_names: named(&row.short_names),
+            categories: named(&row.categories),
             verbs: owned(&row.verbs),
             subresources: subresources.collect(),
             stored_as: row.store.as_ref().map(|store| store.gv.clone()),

@@ -227,5 +227,5 @@ fn address_object(address: IpAddr, service: &Object) -> Result<Bytes> {
     let Value::Object(map) = object else { return Err(ApiError::internal("an address is not an object")) };
     let kind = portcullis_schema::kind_named("networking.k8s.io", "v1", "IPAddress")
         .ok_or_else(|| ApiError::internal("the IPAddress kind is not built in"))?;
-    crate::resource::encode(Object::new(map), kind)
+    crate::resource::encode(Object::new(map), &kind.into())
 }

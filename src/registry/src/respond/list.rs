@@ -14,7 +14,7 @@ use portcullis_schema::protobuf;
 use portcullis_storage::Entry;
 use serde_json::{Map, json};
 
-use super::{encode, partial, respond, table};
+use super::{encode, no_protobuf, partial, respond, table};
 use crate::Response;
 use crate::call::Call;
 use crate::negotiate::{Encoding, Output, Shape};
@@ -88,7 +88,8 @@ fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> Result
     let trees = selected.entries.iter().map(|entry| call.resource.bare_tree(entry));
     let trees = trees.collect::<Result<Vec<Object>>>()?;
     let Shape::Metadata(_) = output.shape else {
-        return Ok(protobuf::encode_list(call.resource.kind, &meta, &trees).into());
+        let kind = call.resource.kind.built_in().ok_or_else(|| no_protobuf(call.resource.kind.kind()))?;
+        return Ok(protobuf::encode_list(kind, &meta, &trees).into());
     };
     let kind = portcullis_schema::kind_named("meta.k8s.io", "v1", "PartialObjectMetadata")
         .ok_or_else(|| ApiError::internal("the PartialObjectMetadata kind is not built in"))?;

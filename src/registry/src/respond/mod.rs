@@ -118,8 +118,13 @@ fn protobuf(tree: &Value) -> Result<Vec<u8>> {
     let object = Object::new(tree.as_object().cloned().unwrap_or_default());
     let gv = GroupVersion::parse(object.api_version());
     let kind = gv.and_then(|gv| kind_named(&gv.group, &gv.version, object.kind()));
-    let kind = kind.ok_or_else(|| ApiError::internal(format!("{} has no protobuf form", object.kind())))?;
+    let kind = kind.ok_or_else(|| no_protobuf(object.kind()))?;
     Ok(portcullis_schema::protobuf::encode(kind, &object))
+}
+
+/// Negotiation offers no protobuf where there is none.
+fn no_protobuf(kind: &str) -> ApiError {
+    ApiError::internal(format!("{kind} has no protobuf form"))
 }
 
 /// A head (`{"kind":…,`) before a body that begins with a brace.

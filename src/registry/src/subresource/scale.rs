@@ -47,9 +47,9 @@ async fn change(call: &mut Call<'_>, output: Output) -> Result<Response> {
     let body = call.read_body().await?;
     let options = WriteOptions::of_patch(&call.query, format)?;
     let parsed = Patch::parse(format, &body, options.field_validation)?;
-    let kind = scale_kind()?;
+    let schema = scale_kind()?.into();
     store(call, output, &options, &|call: &mut Call<'_>, current: &Object| {
-        patch::patched(call, kind, &parsed, current)
+        patch::patched(call, &schema, &parsed, current)
     })
     .await
 }

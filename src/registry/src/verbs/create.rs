@@ -31,12 +31,9 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
 
 /// Decodes a body into the endpoint's kind, with defaults.
 pub(crate) fn decode(call: &mut Call<'_>, body: &[u8], validation: FieldValidation) -> Result<Object> {
-    let kind = call.resource.kind;
-    let decoded = portcullis_schema::decode::decode_body(kind, body, call.media_type()?, validation)?;
+    let decoded = call.resource.kind.decode_body(body, call.media_type()?, validation)?;
     call.warnings.extend(decoded.problems);
-    let mut object = decoded.object;
-    portcullis_schema::defaults::apply(kind.gvk(), &mut object);
-    Ok(object)
+    Ok(decoded.object)
 }
 
 /// Admits, names, validates and stores an object whose managed fields are up to date.

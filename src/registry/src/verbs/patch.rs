@@ -3,7 +3,7 @@
 use http::StatusCode;
 use portcullis_api::{ApiError, Object, Result, time};
 use portcullis_schema::patch::{Configuration, Patch, PatchType};
-use portcullis_schema::{Kind, defaults, managed};
+use portcullis_schema::{Schema, managed};
 
 use super::update::{self, Change};
 use crate::call::{Call, unsupported};
@@ -47,7 +47,7 @@ async fn patch(
     let strategy = call.resource.endpoint_strategy(&call.target.subresource)?;
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
-        let mut new = patched(call, call.resource.kind, &parsed, live)?;
+        let mut new = patched(call, &call.resource.kind, &parsed, live)?;
         check_identity(call, &new, name)?;
         call.own_fields(options, Some(live), &mut new)?;
         Ok(new)
@@ -57,11 +57,11 @@ async fn patch(
 }
 
 /// The live object with a patch applied, decoded again and defaulted.
-pub(crate) fn patched(call: &mut Call<'_>, kind: &Kind, patch: &Patch, live: &Object) -> Result<Object> {
-    let patched = patch.run(kind, live)?;
+pub(crate) fn patched(call: &mut Call<'_>, schema: &Schema, patch: &Patch, live: &Object) -> Result<Object> {
+    let patched = patch.run(schema, live)?;
     call.warnings.extend(patched.warnings);
     let mut object = patched.object;
-    defaults::apply(kind.gvk(), &mut object);
+    schema.fill_defaults(&mut object)?;
     Ok(object)
 }
 
@@ -95,7 +95,7 @@ async fn apply(call: &mut Call<'_>, name: &str, body: &[u8], options: &WriteOpti
         call.warnings.extend(config.warnings(options.field_validation)?);
         let problems = call.resource.normalize_applied(&mut new, options.field_validation)?;
         call.warnings.extend(problems);
-        defaults::apply(call.resource.gvk(), &mut new);
+        call.resource.kind.fill_defaults(&mut new)?;
         call.resource.kind.forget_empties(&mut new);
         if live.is_none() {
             new.set_meta_str("name", name);

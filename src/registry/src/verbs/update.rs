@@ -26,7 +26,7 @@ pub(crate) struct Change<'p> {
     /// The object's name.
     pub(crate) name: &'p str,
     /// The rules of the endpoint.
-    pub(crate) strategy: &'static dyn Strategy,
+    pub(crate) strategy: &'p dyn Strategy,
     /// The client's options.
     pub(crate) options: &'p WriteOptions,
     /// Whether a missing object is created.

@@ -99,7 +99,7 @@ async fn open(call: &Call<'_>, output: Output, options: ListOptions) -> Result<S
             prefix: call.resource.prefix(&call.target.namespace),
             options,
             output,
-            resource: call.registry.shared(call.resource).ok_or_else(ApiError::no_such_path)?,
+            resource: call.resource.clone(),
             head: call.resource.head.clone(),
             include: Include::of(&call.query)?,
             columns_sent: false,

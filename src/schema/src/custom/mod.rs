@@ -14,6 +14,7 @@ mod correlate;
 mod data;
 mod defaults;
 mod format;
+mod kind;
 mod lists;
 pub(crate) mod node;
 mod pattern;
@@ -25,6 +26,7 @@ use portcullis_api::{Object, Value};
 
 pub use compile::CompileError;
 pub use defaults::TooManyDefaults;
+pub use kind::CustomKind;
 
 use node::{Node, NodeId};
 

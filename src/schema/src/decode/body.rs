@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use portcullis_api::field::go_quote;
-use portcullis_api::{ApiError, Value};
+use portcullis_api::{ApiError, Gvk, Value};
 
 use super::{DecodeError, Decoded, FieldValidation, syntax, valid_utf8};
 use crate::kind::Kind;
@@ -46,7 +46,9 @@ pub fn decode_body(
         MediaType::Protobuf => kind.decode_protobuf(body, validation),
     };
     let decoded = decoded.and_then(|decoded| match decoded.problems.as_slice() {
-        [_, ..] if validation == FieldValidation::Strict => Err(DecodeError::strict(kind, &decoded.problems)),
+        [_, ..] if validation == FieldValidation::Strict => {
+            Err(DecodeError::strict(kind.gvk(), &decoded.problems))
+        }
         _ => Ok(decoded),
     });
     decoded.map_err(|error| error.into_api_error(kind.kind(), kind.api_version(), body))
@@ -77,8 +79,12 @@ pub fn decode_untyped(body: &[u8], media: MediaType) -> Result<Untyped, DecodeEr
 
 impl DecodeError {
     /// The error for problems under strict field validation.
-    pub fn strict(kind: &Kind, problems: &[String]) -> Self {
-        kind.mishandled(format!("strict decoding error: {}", problems.join(", ")))
+    pub fn strict(gvk: &Gvk, problems: &[String]) -> Self {
+        Self::Mishandled {
+            kind: gvk.kind.as_ref().to_owned(),
+            version: gvk.gv.version.as_ref().to_owned(),
+            message: format!("strict decoding error: {}", problems.join(", ")),
+        }
     }
 
     /// The answer to a client that sent `body` where an object of `kind` in `api_version` is wanted.

@@ -12,6 +12,7 @@ use super::json::Json;
 use super::reader::{Members, Reader, Stop};
 use super::source::{Source, Token};
 use crate::kind::{Kind, is_everywhere, kind_named};
+use crate::patch::word;
 
 /// Go's name of the struct that holds the two fields.
 const HOLDER: &str =
@@ -42,6 +43,26 @@ impl Name {
             Self::Kind => "kind",
         }
     }
+}
+
+/// `apiVersion` and `kind` of a tree; empty where it has none.
+pub(crate) fn type_meta(value: &Value) -> Result<(&str, &str), DecodeError> {
+    let refuse = |error: String| DecodeError::Unrecognized {
+        message: format!("couldn't get version/kind; json parse error: {error}"),
+    };
+    if !value.is_object() && !value.is_null() {
+        let word = word(value);
+        return Err(refuse(format!("json: cannot unmarshal {word} into Go value of type {HOLDER}")));
+    }
+    let text = |name: Name| match value.get(name.json()) {
+        None | Some(Value::Null) => Ok(""),
+        Some(Value::String(text)) => Ok(text.as_str()),
+        Some(other) => {
+            let (word, name) = (word(other), name.json());
+            Err(refuse(format!("json: cannot unmarshal {word} into Go struct field .{name} of type string")))
+        }
+    };
+    Ok((text(Name::ApiVersion)?, text(Name::Kind)?))
 }
 
 impl Identity {

@@ -33,7 +33,7 @@ pub(super) fn read(text: &[u8]) -> Result<Body, String> {
 }
 
 /// Go's word for a value in errors of type.
-pub(super) fn word(value: &Value) -> &'static str {
+pub(crate) fn word(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

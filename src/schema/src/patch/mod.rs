@@ -2,7 +2,7 @@
 //! apply is read here ([`Configuration`]) and done by [`crate::managed`].
 //!
 //! ```text
-//! body -> Patch::parse -> Patch::apply on the tree as clients see it -> Kind::normalize -> defaults
+//! body -> Patch::parse -> Patch::apply on the tree as clients see it -> Schema::normalize -> defaults
 //! ```
 
 mod body;
@@ -17,9 +17,10 @@ use portcullis_api::{ApiError, Object, Value};
 
 pub use self::configuration::Configuration;
 
-use self::body::word;
+pub(crate) use self::body::word;
+
 use self::json::{JsonPatch, undecodable};
-use crate::Kind;
+use crate::Schema;
 use crate::decode::FieldValidation;
 use crate::managed::go_plain;
 
@@ -108,7 +109,7 @@ impl Patch {
     }
 
     /// Applies the patch to a tree. What comes out is not in normal form yet.
-    pub fn apply(&self, kind: &Kind, current: &Object) -> Result<Object, ApiError> {
+    pub fn apply(&self, schema: &Schema, current: &Object) -> Result<Object, ApiError> {
         let tree = match &self.content {
             Content::Json(patch) => patch.apply(current.map())?,
             Content::Merge(Value::Object(patch)) => {
@@ -117,6 +118,9 @@ impl Patch {
                 Value::Object(tree)
             }
             Content::Strategic(Value::Object(patch)) => {
+                let Some(kind) = schema.built_in() else {
+                    return Err(ApiError::internal("a custom object has no strategic merge patch"));
+                };
                 Value::Object(strategic::apply(kind.root(), current.map(), patch)?)
             }
             Content::Merge(other) => other.clone(),
@@ -134,34 +138,35 @@ impl Patch {
 
     /// Applies the patch and brings the result into normal form. Unknown and duplicate fields, in the
     /// patch or its result, are refused or warned of as the request asks.
-    pub fn run(&self, kind: &Kind, current: &Object) -> Result<Patched, ApiError> {
-        let mut object = self.apply(kind, current)?;
-        let problems = kind
+    pub fn run(&self, schema: &Schema, current: &Object) -> Result<Patched, ApiError> {
+        let mut object = self.apply(schema, current)?;
+        let problems = schema
             .normalize(&mut object, self.validation)
-            .map_err(|error| self.unfit(kind, current, error.message()))?;
+            .map_err(|error| self.unfit(schema, current, error.message()))?;
         let warnings: Vec<String> = self.notes.iter().cloned().chain(problems).collect();
         if warnings.is_empty() || self.validation != FieldValidation::Strict {
             return Ok(Patched { object, warnings });
         }
         let why = format!("strict decoding error: {}", warnings.join(", "));
-        Err(self.refusal(&self.shown(kind, current), &why))
+        Err(self.refusal(&self.shown(schema, current), &why))
     }
 
     /// 422 for a result that does not fit the types; `why` is what a decoder says of it.
-    fn unfit(&self, kind: &Kind, current: &Object, why: &str) -> ApiError {
-        let converted = match self.content {
-            Content::Strategic(_) => self.apply(kind, current).ok(),
+    fn unfit(&self, schema: &Schema, current: &Object, why: &str) -> ApiError {
+        let misfit = match (&self.content, schema.built_in()) {
+            (Content::Strategic(_), Some(kind)) => {
+                self.apply(schema, current).ok().and_then(|tree| misfit::first(kind.root(), tree.map()))
+            }
             _ => None,
         };
-        let misfit = converted.and_then(|tree| misfit::first(kind.root(), tree.map()));
-        self.refusal(&self.shown(kind, current), misfit.as_deref().unwrap_or(why))
+        self.refusal(&self.shown(schema, current), misfit.as_deref().unwrap_or(why))
     }
 
     /// What an error shows: the patched tree before it was made fit, or the strategic patch itself.
-    fn shown(&self, kind: &Kind, current: &Object) -> String {
+    fn shown(&self, schema: &Schema, current: &Object) -> String {
         match &self.content {
             Content::Strategic(patch) => go_plain(patch),
-            _ => self.apply(kind, current).map(|tree| Value::from(tree).to_string()).unwrap_or_default(),
+            _ => self.apply(schema, current).map(|tree| Value::from(tree).to_string()).unwrap_or_default(),
         }
     }
 

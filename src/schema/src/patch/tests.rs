@@ -26,7 +26,7 @@ fn live() -> Object {
 
 fn run(kind: PatchType, body: &str, validation: FieldValidation) -> Result<Value, ApiError> {
     Patch::parse(kind, body.as_bytes(), validation)?
-        .run(config_map(), &live())
+        .run(&config_map().into(), &live())
         .map(|patched| patched.object.into())
 }
 
@@ -145,7 +145,7 @@ fn unknown_and_duplicate_fields_are_noted() {
     let body = r#"{"metadata":{"labels":{"b":"1","b":"2"}},"nope":1}"#;
     let notes = |validation| {
         let patch = Patch::parse(PatchType::Merge, body.as_bytes(), validation)?;
-        patch.run(config_map(), &live()).map(|patched| patched.warnings)
+        patch.run(&config_map().into(), &live()).map(|patched| patched.warnings)
     };
     assert_eq!(notes(FieldValidation::Ignore).unwrap(), Vec::<String>::new());
     let expected = [r#"duplicate field "metadata.labels.b""#, r#"unknown field "nope""#];
@@ -155,7 +155,7 @@ fn unknown_and_duplicate_fields_are_noted() {
 
     let ops = r#"[{"op":"add","path":"/data/x","value":"y","extra":1,"op":"add"}]"#;
     let patch = Patch::parse(PatchType::Json, ops.as_bytes(), FieldValidation::Warn).unwrap();
-    let warnings = patch.run(config_map(), &live()).unwrap().warnings;
+    let warnings = patch.run(&config_map().into(), &live()).unwrap().warnings;
     assert_eq!(
         warnings,
         [r#"json patch duplicate field "[0].op""#, r#"json patch unknown field "[0].extra""#]
@@ -250,6 +250,6 @@ proptest! {
         let Value::Object(start) = start else { return Ok(()) };
         let ops: Value = ops.into_iter().map(|(op, path, from, value)| json!({"op": op, "path": path, "from": from, "value": value})).collect();
         let patch = Patch::parse(PatchType::Json, ops.to_string().as_bytes(), FieldValidation::Warn).unwrap();
-        let _ = patch.apply(config_map(), &Object::new(start));
+        let _ = patch.apply(&config_map().into(), &Object::new(start));
     }
 }

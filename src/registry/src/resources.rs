@@ -1,0 +1,43 @@
+//! All served resources, found by their names.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use portcullis_api::GroupResource;
+use portcullis_storage::Caches;
+
+use crate::resource::Resource;
+
+/// All served resources by group, version and name.
+pub(crate) struct Resources {
+    built_in: HashMap<(&'static str, &'static str, &'static str), Arc<Resource>>,
+}
+
+impl Resources {
+    /// Binds every built-in row.
+    pub(crate) fn bind(caches: &Caches) -> Self {
+        let rows = portcullis_schema::rows().iter();
+        let bound = rows.filter_map(|row| {
+            let name = (&*row.gvr.gv.group, &*row.gvr.gv.version, &*row.gvr.resource);
+            Some((name, Arc::new(Resource::built_in(row, caches)?)))
+        });
+        Self { built_in: bound.collect() }
+    }
+
+    /// A built-in resource.
+    pub(crate) fn get(&self, group: &str, version: &str, resource: &str) -> Option<&Arc<Resource>> {
+        let gvr = &portcullis_schema::row(group, version, resource)?.gvr;
+        self.built_in.get(&(&*gvr.gv.group, &*gvr.gv.version, &*gvr.resource))
+    }
+
+    /// Any resource that is served now.
+    pub(crate) fn find(&self, group: &str, version: &str, resource: &str) -> Option<Arc<Resource>> {
+        self.get(group, version, resource).cloned()
+    }
+
+    /// The persisted resource of a group, in its preferred version.
+    pub(crate) fn of_group(&self, gr: &GroupResource) -> Option<Arc<Resource>> {
+        let row = portcullis_schema::row_of_group(&gr.group, &gr.resource)?;
+        self.find(&row.gvr.gv.group, &row.gvr.gv.version, &row.gvr.resource)
+    }
+}

@@ -48,7 +48,7 @@ pub(crate) async fn assemble(
     let tokens = Arc::new(token_issuer(options, &pki)?);
     let parts = Parts {
         store: store.clone(),
-        admission: Admission::new(plugins::built_in()),
+        admission: admission(options)?,
         authorizer: chain.clone(),
         rbac,
         tokens,
@@ -157,6 +157,18 @@ fn open_pki(options: &ServeOptions, dir: &DataDir) -> Result<Arc<Pki>, Failure> 
             dir.path().display()
         ))
     })
+}
+
+/// The admission plugins; those that guard something are not switched off unnoticed.
+fn admission(options: &ServeOptions) -> Result<Admission, Failure> {
+    let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
+    let disabled = list(&options.disable_admission_plugins);
+    let chosen = plugins::chosen(&list(&options.enable_admission_plugins), &disabled)
+        .map_err(|error| Failure::caused("the admission plugins cannot be chosen", &error))?;
+    if !disabled.is_empty() {
+        tracing::warn!(plugins = disabled.join(","), "Admission plugins are switched off");
+    }
+    Ok(Admission::new(chosen))
 }
 
 fn trust(pki: &Pki) -> Result<Arc<ClientTrust>, Failure> {

@@ -47,6 +47,12 @@ pub(crate) struct ServeOptions {
     /// File with an AuthenticationConfiguration (anonymous requests by path).
     #[arg(long, value_name = "FILE")]
     pub(crate) authentication_config: Option<PathBuf>,
+    /// Admission plugins to run that do not run by default.
+    #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
+    pub(crate) enable_admission_plugins: Option<Vec<String>>,
+    /// Admission plugins not to run, though they run by default.
+    #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
+    pub(crate) disable_admission_plugins: Option<Vec<String>>,
     /// The audit log; audit.log in the data directory if not given.
     #[arg(long, value_name = "FILE")]
     pub(crate) audit_log_path: Option<PathBuf>,
@@ -106,6 +112,8 @@ impl ServeOptions {
             api_audiences: self.api_audiences.or(file.api_audiences),
             token_auth_file: self.token_auth_file.or(file.token_auth_file),
             authentication_config: self.authentication_config.or(file.authentication_config),
+            enable_admission_plugins: self.enable_admission_plugins.or(file.enable_admission_plugins),
+            disable_admission_plugins: self.disable_admission_plugins.or(file.disable_admission_plugins),
             audit_log_path: self.audit_log_path.or(file.audit_log_path),
             audit_log_maxsize: self.audit_log_maxsize.or(file.audit_log_maxsize),
             audit_log_maxbackup: self.audit_log_maxbackup.or(file.audit_log_maxbackup),

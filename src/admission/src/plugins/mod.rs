@@ -12,7 +12,7 @@
 //!   `PersistentVolumeClaimResize`, `DefaultIngressClass`, the optional `DenyServiceExternalIPs`;
 //! * `ResourceQuota`, last, because it reserves what the others might still refuse.
 //!
-//! To add one: a file with a unit struct that implements [`Plugin`], and its line in [`with_options`]
+//! To add one: a file with a unit struct that implements [`Plugin`], and its line in `every`
 //! at the place upstream's order gives it.
 
 mod certificate;
@@ -46,22 +46,46 @@ use crate::chain::Plugin;
 use signing_request::request_subject;
 
 /// The plugins that are off unless asked for.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Options {
-    /// `OwnerReferencesPermissionEnforcement`
-    pub enforce_owner_references: bool,
-    /// `DenyServiceExternalIPs`
-    pub deny_service_external_ips: bool,
+const OPTIONAL: &[&str] = &["OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs"];
+
+/// Why a choice of plugins cannot be had.
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
+pub enum BadChoice {
+    /// No plugin has the name.
+    #[error("plugin {0:?} is unknown")]
+    Unknown(String),
+    /// The plugin is asked for and refused at once.
+    #[error("plugin {0:?} is both enabled and disabled")]
+    Contradiction(String),
 }
 
 /// Every plugin that is on by default, in upstream's order.
 pub fn built_in() -> Vec<Box<dyn Plugin>> {
-    with_options(Options::default())
+    running(|name| !OPTIONAL.contains(&name))
 }
 
-/// Every plugin that is on, in upstream's order.
-pub fn with_options(options: Options) -> Vec<Box<dyn Plugin>> {
-    let mut plugins: Vec<Box<dyn Plugin>> = vec![
+/// The plugins that are on by default or enabled, and not disabled, in upstream's order.
+///
+/// # Errors
+/// A name that no plugin has, or that is in both lists.
+pub fn chosen(enable: &[String], disable: &[String]) -> Result<Vec<Box<dyn Plugin>>, BadChoice> {
+    let known: Vec<&str> = every().iter().map(|plugin| plugin.name()).collect();
+    let named = |list: &[String], name: &str| list.iter().any(|one| one == name);
+    if let Some(stranger) = enable.iter().chain(disable).find(|one| !known.contains(&one.as_str())) {
+        return Err(BadChoice::Unknown(stranger.clone()));
+    }
+    if let Some(both) = enable.iter().find(|one| named(disable, one)) {
+        return Err(BadChoice::Contradiction(both.clone()));
+    }
+    Ok(running(|name| named(enable, name) || (!OPTIONAL.contains(&name) && !named(disable, name))))
+}
+
+fn running(wanted: impl Fn(&str) -> bool) -> Vec<Box<dyn Plugin>> {
+    every().into_iter().filter(|plugin| wanted(plugin.name())).collect()
+}
+
+fn every() -> Vec<Box<dyn Plugin>> {
+    vec![
         Box::new(namespace_lifecycle::NamespaceLifecycle),
         Box::new(limit_ranger::LimitRanger),
         Box::new(service_account::ServiceAccount),
@@ -72,24 +96,19 @@ pub fn with_options(options: Options) -> Vec<Box<dyn Plugin>> {
         Box::new(default_toleration_seconds::DefaultTolerationSeconds),
         Box::new(default_classes::DefaultStorageClass),
         Box::new(object_in_use::StorageObjectInUseProtection),
-    ];
-    if options.enforce_owner_references {
-        plugins.push(Box::new(owner_references::OwnerReferences));
-    }
-    plugins.push(Box::new(claim_resize::PersistentVolumeClaimResize));
-    plugins.push(Box::new(runtime_class::RuntimeClass));
-    plugins.push(Box::new(certificate::CertificateApproval));
-    plugins.push(Box::new(certificate::CertificateSigning));
-    plugins.push(Box::new(certificate_subject::CertificateSubjectRestriction));
-    plugins.push(Box::new(default_classes::DefaultIngressClass));
-    if options.deny_service_external_ips {
-        plugins.push(Box::new(external_ips::DenyServiceExternalIPs));
-    }
-    plugins.push(Box::new(pod_topology_labels::PodTopologyLabels));
-    plugins.push(Box::new(node_features::NodeDeclaredFeatures));
-    plugins.push(Box::new(pod_resize::PodResizeValidator));
-    plugins.push(Box::new(resource_quota::ResourceQuota::default()));
-    plugins
+        Box::new(owner_references::OwnerReferences),
+        Box::new(claim_resize::PersistentVolumeClaimResize),
+        Box::new(runtime_class::RuntimeClass),
+        Box::new(certificate::CertificateApproval),
+        Box::new(certificate::CertificateSigning),
+        Box::new(certificate_subject::CertificateSubjectRestriction),
+        Box::new(default_classes::DefaultIngressClass),
+        Box::new(external_ips::DenyServiceExternalIPs),
+        Box::new(pod_topology_labels::PodTopologyLabels),
+        Box::new(node_features::NodeDeclaredFeatures),
+        Box::new(pod_resize::PodResizeValidator),
+        Box::new(resource_quota::ResourceQuota::default()),
+    ]
 }
 
 /// 403 for the object of a write, in upstream's words.

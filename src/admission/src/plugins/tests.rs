@@ -9,11 +9,9 @@ use crate::attributes::Operation;
 use crate::chain::Chain;
 use crate::fake::{Cluster, Write};
 
-const EVERYTHING: Options = Options { enforce_owner_references: true, deny_service_external_ips: true };
-
 #[test]
 fn plugins_run_in_upstreams_order() {
-    let chain = Chain::new(with_options(EVERYTHING));
+    let chain = Chain::new(every());
     let upstream = [
         "NamespaceLifecycle",
         "LimitRanger",
@@ -39,9 +37,24 @@ fn plugins_run_in_upstreams_order() {
         "ResourceQuota",
     ];
     assert_eq!(chain.names().collect::<Vec<_>>(), upstream);
-    let optional = ["OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs"];
-    let usual = upstream.into_iter().filter(|name| !optional.contains(name)).collect::<Vec<_>>();
+    let usual = upstream.into_iter().filter(|name| !OPTIONAL.contains(name)).collect::<Vec<_>>();
     assert_eq!(Chain::new(built_in()).names().collect::<Vec<_>>(), usual);
+}
+
+#[test]
+fn plugins_are_chosen_by_name_and_keep_their_order() {
+    let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let on = |enable: &[&str], disable: &[&str]| {
+        chosen(&names(enable), &names(disable)).map(|chain| chain.iter().map(|one| one.name()).collect::<Vec<_>>())
+    };
+    let usual = on(&[], &[]).unwrap();
+    assert_eq!(usual, Chain::new(built_in()).names().collect::<Vec<_>>());
+    let other = on(&["DenyServiceExternalIPs", "LimitRanger"], &["ServiceAccount"]).unwrap();
+    assert_eq!(other.len(), usual.len());
+    assert!(other.contains(&"DenyServiceExternalIPs") && !other.contains(&"ServiceAccount"));
+    assert_eq!(on(&["Nonsense"], &[]), Err(BadChoice::Unknown("Nonsense".into())));
+    assert_eq!(on(&[], &["limitranger"]), Err(BadChoice::Unknown("limitranger".into())));
+    assert_eq!(on(&["Priority"], &["Priority"]), Err(BadChoice::Contradiction("Priority".into())));
 }
 
 /// Field names that plugins look at.
@@ -190,7 +203,7 @@ proptest! {
         if operation != Operation::Create {
             write.old = Some(crate::fake::tree(old));
         }
-        write.judge_all(Chain::new(with_options(EVERYTHING)), &cluster, object);
+        write.judge_all(Chain::new(every()), &cluster, object);
     }
 }
 

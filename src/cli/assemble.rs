@@ -56,7 +56,7 @@ pub(crate) async fn assemble(
     };
     let registry =
         Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
-    steps.wait("policies", bootstrap(&registry, options)).await?;
+    steps.wait("policies", bootstrap(&registry, options, &pki)).await?;
     let keys = KeySet::new(
         pki.token_verification_keys().map_err(|e| Failure::caused("the token keys cannot be read", &e))?,
     );
@@ -186,10 +186,10 @@ fn audiences(options: &ServeOptions) -> Vec<String> {
     options.api_audiences.clone().unwrap_or_else(|| vec![options.issuer().to_owned()])
 }
 
-async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions) -> Result<(), Failure> {
+async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions, pki: &Pki) -> Result<(), Failure> {
     let mut wanted = policies::read_platform_objects();
     wanted.extend(policies::read_bootstrap_objects());
-    wanted.extend(super::platform::own_objects(options)?);
+    wanted.extend(super::platform::own_objects(options, pki)?);
     registry
         .bootstrap(wanted)
         .await

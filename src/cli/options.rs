@@ -26,6 +26,9 @@ pub(crate) struct ServeOptions {
     /// The address to serve on; 127.0.0.1 by default.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) bind_address: Option<IpAddr>,
+    /// The address at which pods reach the server; the one it serves on if it is not loopback.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) advertise_address: Option<IpAddr>,
     /// Further names and addresses for the serving certificate.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) tls_san: Option<Vec<String>>,
@@ -105,6 +108,7 @@ impl ServeOptions {
             data_dir: self.data_dir.or(file.data_dir),
             secure_port: self.secure_port.or(file.secure_port),
             bind_address: self.bind_address.or(file.bind_address),
+            advertise_address: self.advertise_address.or(file.advertise_address),
             tls_san: self.tls_san.or(file.tls_san),
             service_cluster_ip_range: self.service_cluster_ip_range.or(file.service_cluster_ip_range),
             service_node_port_range: self.service_node_port_range.or(file.service_node_port_range),

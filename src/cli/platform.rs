@@ -1,18 +1,37 @@
-//! Bootstrap objects that depend on this server's own flags: its service and its address range.
+//! Bootstrap objects that depend on this server's own flags and keys: its service, where that leads, its
+//! address range, and what servers beside it trust.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use portcullis_api::{GroupVersion, Gvr, Object, Value};
+use portcullis_pki::Pki;
 use serde_json::json;
 
 use super::Failure;
 use super::options::ServeOptions;
 
+/// Who may name users in headers, to servers that this one forwards to.
+const FRONT_PROXY: &str = "front-proxy-client";
+
+/// Everything the server says of itself.
+pub(crate) fn own_objects(options: &ServeOptions, pki: &Pki) -> Result<Vec<(Gvr, Object)>, Failure> {
+    let mut objects = service(options)?;
+    objects.push(trust(pki)?);
+    if let Some(address) = advertised(options) {
+        objects.extend(endpoints(address, port(options))?);
+    }
+    Ok(objects)
+}
+
+fn port(options: &ServeOptions) -> u16 {
+    options.secure_port.filter(|port| *port != 0).unwrap_or(6443)
+}
+
 /// The service range and the `kubernetes` service in it.
-pub(crate) fn own_objects(options: &ServeOptions) -> Result<Vec<(Gvr, Object)>, Failure> {
+fn service(options: &ServeOptions) -> Result<Vec<(Gvr, Object)>, Failure> {
     let ranges = options.service_ranges()?;
     let first = Ipv4Addr::from(u32::from(ranges.addresses.network()).saturating_add(1));
-    let port = options.secure_port.filter(|port| *port != 0).unwrap_or(6443);
+    let port = port(options);
     Ok(vec![
         object(
             "networking.k8s.io",
@@ -42,7 +61,93 @@ pub(crate) fn own_objects(options: &ServeOptions) -> Result<Vec<(Gvr, Object)>, 
     ])
 }
 
+/// Where pods reach the server: what was asked for, or the address it listens on, or the one this machine
+/// has where it listens on all. A server on loopback is reached by nobody else.
+fn advertised(options: &ServeOptions) -> Option<IpAddr> {
+    let reachable = |address: &IpAddr| !address.is_loopback() && !address.is_unspecified();
+    let bound = options.bind_address.filter(IpAddr::is_unspecified).and_then(|_| outward());
+    options.advertise_address.or(options.bind_address.filter(reachable)).or(bound)
+}
+
+/// The address this machine would send from. Nothing is sent: the address is one of those kept for
+/// documents.
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.local_addr().map(|address: SocketAddr| address.ip()).ok().filter(|address| !address.is_loopback())
+}
+
+fn endpoints(address: IpAddr, port: u16) -> Result<[(Gvr, Object); 2], Failure> {
+    let address_type = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+    let ports = json!([{ "name": "https", "port": port, "protocol": "TCP" }]);
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {
+            "name": "kubernetes", "namespace": "default",
+            "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
+        },
+        "subsets": [{ "addresses": [{ "ip": address.to_string() }], "ports": ports }],
+    });
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes", "namespace": "default",
+            "labels": { "kubernetes.io/service-name": "kubernetes" },
+        },
+        "addressType": address_type,
+        "endpoints": [{ "addresses": [address.to_string()], "conditions": { "ready": true } }],
+        "ports": ports,
+    });
+    Ok([object("", "endpoints", endpoints)?, object("discovery.k8s.io", "endpointslices", slice)?])
+}
+
+/// Whom servers that extend this one may believe: its clients' authority, and its own front proxy.
+fn trust(pki: &Pki) -> Result<(Gvr, Object), Failure> {
+    let authority = |name: &str| {
+        pki.authority_pem(name).map_err(|error| Failure::caused("the authorities cannot be read", &error))
+    };
+    let names = |names: &[&str]| json!(names).to_string();
+    let tree = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "extension-apiserver-authentication", "namespace": "kube-system" },
+        "data": {
+            "client-ca-file": authority("ca")?,
+            "requestheader-allowed-names": names(&[FRONT_PROXY]),
+            "requestheader-client-ca-file": authority("front-proxy-ca")?,
+            "requestheader-extra-headers-prefix": names(&["X-Remote-Extra-"]),
+            "requestheader-group-headers": names(&["X-Remote-Group"]),
+            "requestheader-uid-headers": names(&["X-Remote-Uid"]),
+            "requestheader-username-headers": names(&["X-Remote-User"]),
+        },
+    });
+    object("", "configmaps", tree)
+}
+
 fn object(group: &str, resource: &str, tree: Value) -> Result<(Gvr, Object), Failure> {
     let Value::Object(map) = tree else { return Err(Failure::new("a bootstrap object is not an object")) };
     Ok((Gvr::new(GroupVersion::new(group, "v1"), resource), Object::new(map)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(bind: Option<&str>, advertise: Option<&str>) -> Option<String> {
+        let parsed = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let options = ServeOptions {
+            bind_address: parsed(bind),
+            advertise_address: parsed(advertise),
+            ..ServeOptions::default()
+        };
+        advertised(&options).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn nobody_is_sent_to_loopback() {
+        assert_eq!(told(None, None), None);
+        assert_eq!(told(Some("127.0.0.1"), None), None);
+        assert_eq!(told(Some("10.1.2.3"), None).as_deref(), Some("10.1.2.3"));
+        assert_eq!(told(Some("127.0.0.1"), Some("10.1.2.3")).as_deref(), Some("10.1.2.3"));
+        assert!(!told(Some("0.0.0.0"), None).is_some_and(|address| address.starts_with("127.")));
+    }
 }

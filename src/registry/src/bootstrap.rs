@@ -17,10 +17,20 @@ use crate::verbs::update::{self, Change};
 use crate::verbs::{create, delete};
 
 const WRITER: &str = "system:apiserver";
+/// Whose fields these are: what upstream's server calls itself, and what its flow control does.
+const MANAGER: &str = "kube-apiserver";
+const FLOW_CONTROL: &str = "api-priority-and-fairness-config-producer-v1";
+/// What the server says of itself, anew with every start.
+const OWN: &[(&str, &str)] = &[
+    ("", "configmaps"),
+    ("", "endpoints"),
+    ("coordination.k8s.io", "leases"),
+    ("discovery.k8s.io", "endpointslices"),
+];
 
 impl Registry {
     /// Creates the objects that are missing and brings RBAC's bootstrap objects up to date, without
-    /// touching what an operator opted out of or added.
+    /// touching what an operator opted out of or added. What the server says of itself is written over.
     ///
     /// # Errors
     /// The first object that cannot be stored.
@@ -69,6 +79,12 @@ impl Registry {
             Some(live) if &*gvr.gv.group == "rbac.authorization.k8s.io" => {
                 bring_up_to_date(&mut call, &live.object, &object).await
             }
+            Some(live) if OWN.contains(&(&gvr.gv.group, &gvr.resource)) => {
+                if says_other(&live.object, &object) {
+                    replace(&mut call, &object, restated).await?;
+                }
+                Ok(())
+            }
             Some(_) => Ok(()),
         }
     }
@@ -81,24 +97,26 @@ fn complete(call: &Call<'_>, object: Object) -> Result<Object> {
     Ok(object)
 }
 
-fn options() -> WriteOptions {
+fn options(call: &Call<'_>) -> WriteOptions {
+    let flow_control = &*call.resource.gr.group == "flowcontrol.apiserver.k8s.io";
     WriteOptions {
         dry_run: false,
-        field_manager: WRITER.to_owned(),
+        field_manager: if flow_control { FLOW_CONTROL } else { MANAGER }.to_owned(),
         field_validation: FieldValidation::Ignore,
         force: false,
     }
 }
 
 async fn insert(call: &mut Call<'_>, mut object: Object) -> Result<()> {
-    call.own_fields(&options(), None, &mut object)?;
-    create::store_new(call, object, &options()).await.map(drop)
+    let options = options(call);
+    call.own_fields(&options, None, &mut object)?;
+    create::store_new(call, object, &options).await.map(drop)
 }
 
 async fn bring_up_to_date(call: &mut Call<'_>, live: &Object, wanted: &Object) -> Result<()> {
     match reconcile(live, wanted) {
         Reconciled::Keep => Ok(()),
-        Reconciled::Update(_) => replace(call, wanted).await,
+        Reconciled::Update(_) => replace(call, wanted, reconciled).await,
         Reconciled::Recreate(_) => {
             delete::run(call, wanted.name(), &DeleteOptions::default()).await?;
             insert(call, wanted.clone()).await
@@ -106,14 +124,42 @@ async fn bring_up_to_date(call: &mut Call<'_>, live: &Object, wanted: &Object) -
     }
 }
 
-async fn replace(call: &mut Call<'_>, wanted: &Object) -> Result<()> {
-    let options = options();
+/// A role or binding with what it must at least hold.
+fn reconciled(live: &Object, wanted: &Object) -> Object {
+    match reconcile(live, wanted) {
+        Reconciled::Update(new) => new,
+        _ => live.clone(),
+    }
+}
+
+fn says_other(live: &Object, wanted: &Object) -> bool {
+    restated(live, wanted) != *live
+}
+
+/// The live object with everything the server wants to say in it.
+fn restated(live: &Object, wanted: &Object) -> Object {
+    let mut new = live.clone();
+    for (field, value) in wanted.map() {
+        if field != "metadata" {
+            new.map_mut().insert(field.clone(), value.clone());
+        }
+    }
+    for (label, value) in wanted.labels() {
+        new.set_at(&["metadata", "labels", label], value.into());
+    }
+    new
+}
+
+/// Stores what `make` makes of the live object and the wanted one.
+async fn replace(
+    call: &mut Call<'_>,
+    wanted: &Object,
+    make: impl Fn(&Object, &Object) -> Object + Send + Sync,
+) -> Result<()> {
+    let options = options(call);
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, wanted.name()))?;
-        let mut new = match reconcile(live, wanted) {
-            Reconciled::Update(new) => new,
-            _ => live.clone(),
-        };
+        let mut new = make(live, wanted);
         call.own_fields(&options, Some(live), &mut new)?;
         Ok(new)
     };

@@ -45,7 +45,8 @@ fn plugins_run_in_upstreams_order() {
 fn plugins_are_chosen_by_name_and_keep_their_order() {
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let on = |enable: &[&str], disable: &[&str]| {
-        chosen(&names(enable), &names(disable)).map(|chain| chain.iter().map(|one| one.name()).collect::<Vec<_>>())
+        chosen(&names(enable), &names(disable))
+            .map(|chain| chain.iter().map(|one| one.name()).collect::<Vec<_>>())
     };
     let usual = on(&[], &[]).unwrap();
     assert_eq!(usual, Chain::new(built_in()).names().collect::<Vec<_>>());

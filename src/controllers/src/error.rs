@@ -15,6 +15,8 @@ pub(crate) enum Error {
     Selector(#[source] kube::core::ParseExpressionError),
     #[error("namespace {0} was replaced by another of its name")]
     Replaced(String),
+    #[error("no kind {0} is served")]
+    UnknownKind(String),
     #[error("the content of namespace {namespace} cannot be deleted: {why}")]
     Content { namespace: String, why: String },
 }

@@ -5,6 +5,7 @@
 //! service_account            a default service account in every namespace
 //! root_ca                    the authority's certificate in every namespace
 //! cluster_role_aggregation   the rules of roles that are made of others
+//! garbage                    deletes what is owned when its owners are gone
 //! supervise                  starts a part again when it fails
 //! ```
 //!
@@ -12,7 +13,9 @@
 //! service account in `kube-system`, as upstream's controller manager does.
 
 mod cluster_role_aggregation;
+mod discovery;
 mod error;
+mod garbage;
 mod informers;
 mod namespace;
 mod root_ca;
@@ -39,6 +42,7 @@ pub struct Clients {
     service_account: Client,
     root_ca: Client,
     cluster_role_aggregation: Client,
+    garbage: Client,
 }
 
 impl Clients {
@@ -54,6 +58,7 @@ impl Clients {
             service_account: account("service-account-controller")?,
             root_ca: account("root-ca-cert-publisher")?,
             cluster_role_aggregation: account("clusterrole-aggregation-controller")?,
+            garbage: account("generic-garbage-collector")?,
         })
     }
 }
@@ -67,7 +72,7 @@ impl fmt::Debug for Clients {
 /// Runs all controllers until told to stop. A part that fails is started again and takes nothing else
 /// with it.
 pub async fn run(clients: Clients, root_ca_pem: String, stop: watch::Receiver<bool>) {
-    let Clients { manager, namespace, service_account, root_ca, cluster_role_aggregation } = clients;
+    let Clients { manager, namespace, service_account, root_ca, cluster_role_aggregation, garbage } = clients;
     let informers = Arc::new(Informers::new());
     let root_ca_pem: Arc<str> = root_ca_pem.into();
     let mut supervisor = Supervisor::new(stop);
@@ -83,5 +88,6 @@ pub async fn run(clients: Clients, root_ca_pem: String, stop: watch::Receiver<bo
     supervisor.keep("clusterrole-aggregation", move || {
         cluster_role_aggregation::run(informers.clone(), cluster_role_aggregation.clone())
     });
+    supervisor.keep("garbage-collector", move || garbage::run(manager.clone(), garbage.clone()));
     supervisor.stopped().await;
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use kube::Client;
-use kube::client::{APIGroupDiscovery, APIResourceDiscovery};
+use kube::client::APIGroupDiscovery;
+
+use crate::discovery::{self, can, name};
 
 /// A resource whose objects live in namespaces and can be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,50 +41,37 @@ pub(crate) struct Found {
 
 /// Asks the server for all of them; each comes in its group's most preferred version that has it.
 pub(crate) async fn discover(client: &Client) -> Found {
-    let core = client.list_core_api_versions_aggregated().await;
-    let groups = client.list_api_groups_aggregated().await;
-    let mut failures = Vec::new();
-    let mut found = Vec::new();
-    for answer in [core, groups] {
-        match answer {
-            Ok(list) => found.extend(list.items),
-            Err(error) => failures.push(crate::Error::from(error).words()),
-        }
-    }
-    let stale = stale(&found);
-    if !stale.is_empty() {
-        failures.push(format!(
-            "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}",
-            stale.len(),
-            stale.join(", ")
-        ));
-    }
+    let discovery::Found { groups, mut failures } = discovery::groups(client).await;
+    failures.extend(staleness(&groups));
     let failure = (!failures.is_empty()).then(|| failures.join(", "));
-    Found { resources: found.iter().flat_map(deletable).collect(), failure }
+    Found { resources: groups.iter().flat_map(deletable).collect(), failure }
 }
 
-fn stale(groups: &[APIGroupDiscovery]) -> Vec<String> {
-    let versions = groups.iter().flat_map(|group| group.versions.iter().map(move |version| (group, version)));
-    let stale = versions.filter(|(_, version)| version.freshness.as_deref() == Some("Stale"));
-    stale
-        .map(|(group, version)| {
-            let version = version.version.as_deref().unwrap_or_default();
-            format!("{}/{version}: stale GroupVersion discovery: {0}/{version}", name(group))
-        })
-        .collect()
+/// The words for groups that could not be asked.
+fn staleness(groups: &[APIGroupDiscovery]) -> Option<String> {
+    let stale = discovery::stale(groups);
+    let each: Vec<_> =
+        stale.iter().map(|one| format!("{one}: stale GroupVersion discovery: {one}")).collect();
+    (!each.is_empty()).then(|| {
+        format!(
+            "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}",
+            each.len(),
+            each.join(", ")
+        )
+    })
 }
 
 fn deletable(group: &APIGroupDiscovery) -> Vec<Resource> {
     let mut known = BTreeSet::new();
     let mut found = Vec::new();
-    for version in group.versions.iter().filter(|version| version.freshness.as_deref() != Some("Stale")) {
-        for resource in &version.resources {
+    for (version, resources) in discovery::fresh(group) {
+        for resource in resources {
             let Some(plural) = &resource.resource else { continue };
             let namespaced = resource.scope.as_deref() == Some("Namespaced");
             if namespaced && can(resource, "delete") && known.insert(plural) {
                 found.push(Resource {
                     group: name(group).to_owned(),
-                    version: version.version.clone().unwrap_or_default(),
+                    version: version.to_owned(),
                     plural: plural.clone(),
                     lists: can(resource, "list"),
                     deletes_collections: can(resource, "deletecollection"),
@@ -91,14 +80,6 @@ fn deletable(group: &APIGroupDiscovery) -> Vec<Resource> {
         }
     }
     found
-}
-
-fn name(group: &APIGroupDiscovery) -> &str {
-    group.metadata.as_ref().and_then(|metadata| metadata.name.as_deref()).unwrap_or_default()
-}
-
-fn can(resource: &APIResourceDiscovery, verb: &str) -> bool {
-    resource.verbs.iter().any(|known| known == verb)
 }
 
 #[cfg(test)]
@@ -143,9 +124,10 @@ mod tests {
             "metadata": { "name": "metrics.k8s.io" },
             "versions": [{ "version": "v1beta1", "freshness": "Stale" }],
         }))];
-        assert_eq!(
-            stale(&groups),
-            ["metrics.k8s.io/v1beta1: stale GroupVersion discovery: metrics.k8s.io/v1beta1",]
+        let words = staleness(&groups).unwrap();
+        assert!(
+            words.ends_with("metrics.k8s.io/v1beta1: stale GroupVersion discovery: metrics.k8s.io/v1beta1")
         );
+        assert!(staleness(&[]).is_none());
     }
 }

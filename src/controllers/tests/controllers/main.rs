@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 mod cluster_roles;
+mod garbage;
 mod namespaces;
 
 use std::time::Duration;

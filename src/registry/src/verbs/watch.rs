@@ -195,7 +195,8 @@ impl Stream {
         if self.pending.is_empty() || first.len() >= JOIN {
             return Some(first);
         }
-        let mut joined = BytesMut::with_capacity(JOIN);
+        let all = self.pending.iter().fold(first.len(), |sum, frame| sum.saturating_add(frame.len()));
+        let mut joined = BytesMut::with_capacity(all.min(JOIN));
         joined.put_slice(&first);
         while let Some(next) = self.pending.front().filter(|next| joined.len() + next.len() <= JOIN) {
             joined.put_slice(next);

@@ -4,6 +4,7 @@ use portcullis_api::Value;
 
 use super::Structural;
 use super::format::Format;
+use super::json::{flag, list, text, texts};
 use super::node::{Additional, Bound, Checks, ListType, Node, NodeId, Preset, Properties, Type};
 use super::pattern::Patterns;
 use crate::managed::CustomShape;
@@ -50,6 +51,13 @@ pub enum CompileError {
     },
 }
 
+impl CompileError {
+    /// Whether the schema uses what upstream's structural schemas have no place for.
+    pub(super) fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Unsupported(_) | Self::ItemsList | Self::PreserveFalse)
+    }
+}
+
 pub(super) fn compile(schema: &Value, keeps_unknown: bool) -> Result<Structural, CompileError> {
     let mut build = Build { nodes: Vec::new(), patterns: Patterns::default(), depth: 0 };
     let root = build.schema(schema)?;
@@ -81,10 +89,10 @@ impl Build {
         Ok(Node {
             ty: Type::named(name).ok_or_else(|| CompileError::Type(name.to_owned()))?,
             list: list_type(schema),
-            nullable: is_set(schema, "nullable"),
-            preserve: is_set(schema, "x-kubernetes-preserve-unknown-fields"),
-            embedded: is_set(schema, "x-kubernetes-embedded-resource"),
-            int_or_string: is_set(schema, "x-kubernetes-int-or-string"),
+            nullable: flag(schema, "nullable"),
+            preserve: flag(schema, "x-kubernetes-preserve-unknown-fields"),
+            embedded: flag(schema, "x-kubernetes-embedded-resource"),
+            int_or_string: flag(schema, "x-kubernetes-int-or-string"),
             atomic: text(schema, "x-kubernetes-map-type") == "atomic",
             additional: self.additional(schema)?,
             items: schema.get("items").filter(|it| it.is_object()).map(|it| self.schema(it)).transpose()?,
@@ -176,7 +184,7 @@ fn is_empty(value: &Value) -> bool {
 
 fn bound(schema: &Value, field: &str, exclusive: &str) -> Option<Bound> {
     let value = schema.get(field)?.as_f64()?;
-    Some(Bound { value, exclusive: is_set(schema, exclusive) })
+    Some(Bound { value, exclusive: flag(schema, exclusive) })
 }
 
 fn list_type(schema: &Value) -> ListType {
@@ -188,18 +196,6 @@ fn list_type(schema: &Value) -> ListType {
     }
 }
 
-fn text<'v>(schema: &'v Value, field: &str) -> &'v str {
-    schema.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn is_set(schema: &Value, field: &str) -> bool {
-    schema.get(field) == Some(&Value::Bool(true))
-}
-
-fn list<'v>(schema: &'v Value, field: &str) -> &'v [Value] {
-    schema.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
 fn names(schema: &Value, field: &str) -> Box<[Box<str>]> {
-    list(schema, field).iter().filter_map(Value::as_str).map(Box::from).collect()
+    texts(schema, field).map(Box::from).collect()
 }

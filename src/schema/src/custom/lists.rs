@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
-use portcullis_api::field::{Error, ErrorList, Path};
+use portcullis_api::field::{Error, ErrorList};
 use portcullis_api::{Map, Value};
 
 use super::Structural;
+use super::at::At;
 use super::node::{Additional, ListType, Node, NodeId};
 use super::validate::shown;
 
@@ -20,25 +21,6 @@ pub(super) fn check(schema: &Structural, object: &Map<String, Value>) -> ErrorLi
 struct Walk<'s> {
     schema: &'s Structural,
     errors: ErrorList,
-}
-
-/// The way to a value; it becomes a path when an error is told.
-enum At<'a> {
-    Root,
-    Field(&'a At<'a>, &'a str),
-    Key(&'a At<'a>, &'a str),
-    Index(&'a At<'a>, usize),
-}
-
-impl At<'_> {
-    fn path(&self) -> Path {
-        match self {
-            Self::Root => Path::root(),
-            Self::Field(parent, name) => parent.path().child(name),
-            Self::Key(parent, name) => parent.path().key(name),
-            Self::Index(parent, index) => parent.path().index(*index),
-        }
-    }
 }
 
 impl Walk<'_> {

@@ -9,27 +9,38 @@
 //! Every walk follows the schema, whose depth is bounded, and looks at each value once. The order and
 //! the words of all errors are upstream's; where upstream walks a map in chance order, we walk it sorted.
 
+mod at;
 mod compile;
 mod correlate;
 mod data;
 mod defaults;
+mod definition;
+mod embedded;
+mod field_path;
 mod format;
+mod json;
 mod kind;
 mod lists;
 pub(crate) mod node;
+pub mod openapi;
+pub mod path;
 mod pattern;
 mod prune;
 mod validate;
 
-use portcullis_api::field::ErrorList;
+use portcullis_api::field::{Error, ErrorList};
 use portcullis_api::{Object, Value};
 
 pub use compile::CompileError;
 pub use defaults::TooManyDefaults;
+pub use definition::validate_schema;
+pub use embedded::{Malformed, MetadataRules};
+pub use field_path::{FieldPathError, Notation, field_at};
 pub use kind::CustomKind;
 
 use node::{Node, NodeId};
 
+use crate::decode::FieldValidation;
 use crate::managed::CustomShape;
 
 /// The compiled schema of one version of a custom resource.
@@ -64,10 +75,22 @@ impl Structural {
         defaults::fill(self, object.map_mut())
     }
 
+    /// Reads the metadata of embedded objects as that of any object. Tells what strict field validation
+    /// objects to, in upstream's words.
+    pub fn coerce_embedded(
+        &self,
+        object: &mut Object,
+        malformed: Malformed,
+        validation: FieldValidation,
+    ) -> Result<Vec<String>, Error> {
+        embedded::coerce(self, object.map_mut(), malformed, validation)
+    }
+
     /// All checks but rules. With the object before the change, mistakes in what did not change are
     /// forgiven.
-    pub fn validate(&self, object: &Object, old: Option<&Object>) -> ErrorList {
+    pub fn validate(&self, object: &Object, old: Option<&Object>, metadata: MetadataRules<'_>) -> ErrorList {
         let mut errors = self.validate_values(object, old);
+        errors.extend(self.validate_embedded(object, metadata));
         errors.extend(self.validate_lists(object, old));
         errors
     }
@@ -80,6 +103,11 @@ impl Structural {
     /// Checks the status only, as a write to the status does.
     pub fn validate_status(&self, object: &Object, old: Option<&Object>) -> ErrorList {
         validate::status(self, object, old)
+    }
+
+    /// Checks that embedded objects have a kind and proper metadata, by the rules for any object's.
+    pub fn validate_embedded(&self, object: &Object, metadata: MetadataRules<'_>) -> ErrorList {
+        embedded::check(self, object.map(), metadata)
     }
 
     /// Checks that lists that are sets or maps have no entry twice. Old duplicates are forgiven.

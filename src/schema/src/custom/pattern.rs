@@ -31,6 +31,11 @@ impl Pattern {
     }
 }
 
+/// What is wrong with a pattern.
+pub(super) fn check(text: &str) -> Result<(), regex::Error> {
+    Patterns::default().compile(text).map(|_| ())
+}
+
 /// The patterns of one schema, each compiled once.
 #[derive(Default)]
 pub(super) struct Patterns {

@@ -26,6 +26,13 @@ pub(super) fn unknown(schema: &Structural, object: &mut Map<String, Value>) -> V
     walk.removed
 }
 
+/// Removes unknown fields of a value; an embedded object keeps its head. Tells whether there were any.
+pub(super) fn value(schema: &Structural, id: NodeId, value: &mut Value) -> bool {
+    let mut walk = Walk { schema, path: String::new(), removed: Vec::new() };
+    walk.value(Some(id), value);
+    !walk.removed.is_empty()
+}
+
 /// Removes nulls that may not be null and have no default.
 pub(super) fn nulls(schema: &Structural, object: &mut Map<String, Value>) {
     drop_nulls(schema, schema.root(), object);

@@ -1,7 +1,9 @@
 use portcullis_api::Object;
+use portcullis_api::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
 
-use super::Structural;
+use super::{Malformed, Structural};
+use crate::decode::FieldValidation;
 
 fn compile(schema: &Value) -> Structural {
     Structural::compile(schema, false).expect("a structural schema")
@@ -12,10 +14,12 @@ fn object(value: Value) -> Object {
     Object::new(map)
 }
 
+fn no_rules(_: &Object, _: &mut ErrorList) {}
+
 #[track_caller]
 fn errors(schema: &Value, value: Value, expected: &[&str]) {
     let found: Vec<String> =
-        compile(schema).validate(&object(value), None).iter().map(ToString::to_string).collect();
+        compile(schema).validate(&object(value), None, &no_rules).iter().map(ToString::to_string).collect();
     assert_eq!(found, expected);
 }
 
@@ -89,6 +93,34 @@ fn what_did_not_change_is_forgiven() {
     let schema = compile(&things());
     let old = object(json!({ "spec": { "size": 0, "color": "green" } }));
     let same = object(json!({ "spec": { "size": 0, "color": "pink" } }));
-    let words: Vec<String> = schema.validate(&same, Some(&old)).iter().map(ToString::to_string).collect();
+    let words: Vec<String> =
+        schema.validate(&same, Some(&old), &no_rules).iter().map(ToString::to_string).collect();
     assert_eq!(words, ["spec.color: Unsupported value: \"pink\": supported values: \"red\", \"blue\""]);
+}
+
+#[test]
+fn embedded_objects_have_a_head() {
+    let schema = compile(&json!({ "type": "object", "properties": { "template": {
+        "type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true,
+    } } }));
+    let refuse = |object: &Object, errors: &mut ErrorList| {
+        errors.push(Error::required(&Path::new("metadata").child("x"), object.name()));
+    };
+    let mut given =
+        object(json!({ "template": { "kind": "Pod", "metadata": { "labels": {"a": "b"}, "foo": 1 } } }));
+    let problems = schema.coerce_embedded(&mut given, Malformed::Refused, FieldValidation::Strict);
+    assert_eq!(problems, Ok(vec!["unknown field \"template.metadata.foo\"".to_owned()]));
+    assert_eq!(given.at(&["template", "metadata"]), Some(&json!({ "labels": { "a": "b" } })));
+    let errors: Vec<String> =
+        schema.validate_embedded(&given, &refuse).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        errors,
+        ["template.apiVersion: Required value", "template.metadata.x: Required value: fakename"]
+    );
+
+    let mut bad = object(json!({ "template": { "kind": 1, "metadata": { "labels": 1, "name": "x" } } }));
+    let error = schema.coerce_embedded(&mut bad.clone(), Malformed::Refused, FieldValidation::Warn);
+    assert_eq!(error.unwrap_err().to_string(), "template.kind: Invalid value: 1: must be a string");
+    schema.coerce_embedded(&mut bad, Malformed::Dropped, FieldValidation::Warn).expect("nothing is refused");
+    assert_eq!(bad.get("template"), Some(&json!({ "metadata": { "name": "x" } })));
 }

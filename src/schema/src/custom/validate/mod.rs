@@ -48,6 +48,11 @@ pub(super) fn status(schema: &Structural, object: &Object, old: Option<&Object>)
     Walk { schema, path: String::new(), base: "status" }.value(node, new, pair).into_errors()
 }
 
+/// Checks a value against any node. `base` stands before the paths of errors.
+pub(super) fn value(schema: &Structural, id: NodeId, value: &Value, base: &str) -> ErrorList {
+    Walk { schema, path: String::new(), base }.value(id, value.into(), None).into_errors()
+}
+
 /// A walk over a value along its schema.
 struct Walk<'s> {
     schema: &'s Structural,

@@ -1,13 +1,14 @@
 //! Structural schemas: every field has a type, and logic (`allOf`, `not`, …) only narrows values.
 //!
-//! Mistakes are sorted by their text, since upstream walks maps whose order is chance.
+//! Mistakes are sorted by their text, as upstream does, since it walks maps in chance order.
 
 use portcullis_api::Value;
-use portcullis_api::field::{Error, ErrorList};
+use portcullis_api::field::ErrorList;
 
-use super::schema::TYPES;
-use crate::kinds::check::{At, entries, flag, items, text};
-use crate::kinds::others::tree::{sub, there};
+use super::super::at::At;
+use super::super::json::{entries, flag, list, property, schema as schema_in, text, there};
+use super::super::pattern;
+use super::complete;
 
 /// Whose schema it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,22 +33,20 @@ const MUST_BE: [(&str, &str); 9] = [
     ("x-kubernetes-validations", "must be empty to be structural"),
 ];
 
-/// The rules for structural schemas; defaults are checked where the schema is structural.
-pub(super) fn check(schema: &Value, at: At<'_>, errors: &mut ErrorList) {
-    let mut found = ErrorList::new();
-    invariants(schema, Level::Root, &at, &mut found);
-    if found.is_empty() {
-        defaults(schema, &at, &mut found);
-    }
-    found.sort_by_cached_key(ToString::to_string);
-    errors.append(&mut found);
+/// Checks that a schema is structural.
+pub(super) fn check(schema: &Value, at: &At<'_>) -> ErrorList {
+    let mut errors = ErrorList::new();
+    invariants(schema, Level::Root, at, &mut errors);
+    complete::check(schema, at, &mut errors);
+    errors.sort_by_cached_key(ToString::to_string);
+    errors
 }
 
 fn invariants(schema: &Value, level: Level, at: &At<'_>, errors: &mut ErrorList) {
     if text(schema, "type") == "array" && there(schema, "items").is_none() {
         at.child("items").required(errors, "must be specified");
     }
-    if let Some(item) = there(schema, "items").filter(|item| item.is_object()) {
+    if let Some(item) = schema_in(schema, "items") {
         invariants(item, Level::Item, &at.child("items"), errors);
     }
     let properties_at = at.child("properties");
@@ -62,9 +61,6 @@ fn invariants(schema: &Value, level: Level, at: &At<'_>, errors: &mut ErrorList)
         if additional.is_object() {
             invariants(additional, Level::Field, &here, errors);
         }
-        if flag(schema, EMBEDDED) {
-            here.forbidden(errors, "must not be used if x-kubernetes-embedded-resource is set");
-        }
     }
     if flag(schema, INT_OR_STRING) {
         for field in [PRESERVE, EMBEDDED] {
@@ -73,22 +69,22 @@ fn invariants(schema: &Value, level: Level, at: &At<'_>, errors: &mut ErrorList)
             }
         }
     }
-    values(schema, at, errors);
+    values(schema, Skip { any_of: is_either(schema), first_all_of: true }, at, errors);
     types(schema, level, at, errors);
     metadata(schema, level, at, errors);
 }
 
 fn types(schema: &Value, level: Level, at: &At<'_>, errors: &mut ErrorList) {
-    let kind = text(schema, "type");
+    let ty = text(schema, "type");
     let here = at.child("type");
-    if flag(schema, EMBEDDED) && kind != "object" {
+    if flag(schema, EMBEDDED) && ty != "object" {
         let words = "must be object if x-kubernetes-embedded-resource is true";
-        if kind.is_empty() {
+        if ty.is_empty() {
             here.required(errors, words);
         } else {
-            here.invalid(errors, kind, words);
+            here.invalid(errors, ty, words);
         }
-    } else if kind.is_empty() && !flag(schema, INT_OR_STRING) && !flag(schema, PRESERVE) {
+    } else if ty.is_empty() && !flag(schema, INT_OR_STRING) && !flag(schema, PRESERVE) {
         here.required(
             errors,
             match level {
@@ -98,28 +94,30 @@ fn types(schema: &Value, level: Level, at: &At<'_>, errors: &mut ErrorList) {
             },
         );
     }
-    if level == Level::Root && !kind.is_empty() && kind != "object" {
-        here.invalid(errors, kind, "must be object at the root");
+    if flag(schema, EMBEDDED) && there(schema, "additionalProperties").is_some() {
+        let words = "must not be used if x-kubernetes-embedded-resource is set";
+        at.child("additionalProperties").forbidden(errors, words);
+    }
+    if level == Level::Root && !ty.is_empty() && ty != "object" {
+        here.invalid(errors, ty, "must be object at the root");
     }
 }
 
 fn metadata(schema: &Value, level: Level, at: &At<'_>, errors: &mut ErrorList) {
     let embedded = flag(schema, EMBEDDED);
     let checked = level == Level::Root || embedded;
-    let properties = sub(schema, "properties");
     let properties_at = at.child("properties");
     for field in ["kind", "apiVersion"] {
-        let kind = properties.get(field).filter(|_| checked).map(|property| text(property, "type"));
-        if let Some(kind) = kind.filter(|kind| *kind != "string") {
-            let here = properties_at.key(field);
-            here.child("type").invalid(errors, kind, "must be string");
+        let ty = property(schema, field).filter(|_| checked).map(|property| text(property, "type"));
+        if let Some(ty) = ty.filter(|ty| *ty != "string") {
+            properties_at.key(field).child("type").invalid(errors, ty, "must be string");
         }
     }
-    if let Some(metadata) = properties.get("metadata") {
+    if let Some(metadata) = property(schema, "metadata") {
         let here = properties_at.key("metadata");
-        let kind = text(metadata, "type");
-        if checked && kind != "object" {
-            here.child("type").invalid(errors, kind, "must be object");
+        let ty = text(metadata, "type");
+        if checked && ty != "object" {
+            here.child("type").invalid(errors, ty, "must be object");
         }
         if level == Level::Root && !is_plain_metadata(metadata) {
             let words = "must not specify anything other than name and generateName, but metadata is implicitly \
@@ -144,40 +142,60 @@ fn is_plain_metadata(metadata: &Value) -> bool {
     })
 }
 
+/// The two ways to say that a value is a number or a text; only there may logic name types.
+#[derive(Clone, Copy)]
+struct Skip {
+    any_of: bool,
+    /// Whether the first of `allOf` may say it.
+    first_all_of: bool,
+}
+
+const NOTHING: Skip = Skip { any_of: false, first_all_of: false };
+
+fn is_either(schema: &Value) -> bool {
+    let parts = list(schema, "anyOf");
+    let is =
+        |part: &Value, ty| part.as_object().is_some_and(|map| map.len() == 1) && text(part, "type") == ty;
+    matches!(parts, [number, text] if is(number, "integer") && is(text, "string"))
+}
+
 /// Logic that narrows values; what may stand in it is little.
-fn values(schema: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    let is_either = |list: &[Value]| {
-        let types: Vec<&str> = list.iter().map(|part| text(part, "type")).collect();
-        types == ["integer", "string"]
-            && list.iter().all(|part| part.as_object().is_some_and(|map| map.len() == 1))
-    };
+fn values(schema: &Value, skip: Skip, at: &At<'_>, errors: &mut ErrorList) {
     for field in ["anyOf", "allOf", "oneOf"] {
-        let list = items(schema, field);
         let here = at.child(field);
-        // A number or a text is said this way; it is the one place where types may stand.
-        let skips = field == "anyOf" && is_either(list);
-        for (i, part) in list.iter().enumerate().filter(|_| !skips) {
-            let first_either = field == "allOf" && i == 0 && is_either(items(part, "anyOf"));
-            nested(part, first_either, &here.index(i), errors);
+        for (i, part) in list(schema, field).iter().enumerate() {
+            if field == "anyOf" && skip.any_of {
+                continue;
+            }
+            let either = field == "allOf" && i == 0 && skip.first_all_of && is_either(part);
+            nested(part, either, &here.index(i), errors);
         }
     }
-    if let Some(not) = there(schema, "not") {
+    if let Some(not) = schema_in(schema, "not") {
         nested(not, false, &at.child("not"), errors);
+    }
+    let pattern = text(schema, "pattern");
+    if let Err(why) = pattern::check(pattern) {
+        let words = format!("must be a valid regular expression, but isn't: {why}");
+        at.child("pattern").invalid(errors, pattern, words);
     }
 }
 
-fn nested(schema: &Value, skips_either: bool, at: &At<'_>, errors: &mut ErrorList) {
-    if !skips_either {
-        values(schema, at, errors);
-    }
-    if let Some(item) = there(schema, "items").filter(|item| item.is_object()) {
+fn nested(schema: &Value, skips_any_of: bool, at: &At<'_>, errors: &mut ErrorList) {
+    values(schema, Skip { any_of: skips_any_of, ..NOTHING }, at, errors);
+    if let Some(item) = schema_in(schema, "items") {
         nested(item, false, &at.child("items"), errors);
     }
     let properties_at = at.child("properties");
     for (name, property) in entries(schema, "properties") {
         nested(property, false, &properties_at.key(name), errors);
     }
-    for (field, words) in MUST_BE.iter().filter(|(field, _)| schema.get(*field).is_some()) {
+    let forbidden = |field: &str| match schema.get(field) {
+        // Upstream takes `false` for nothing here.
+        Some(Value::Bool(allowed)) => *allowed,
+        value => value.is_some_and(|value| !value.is_null()),
+    };
+    for (field, words) in MUST_BE.iter().filter(|(field, _)| forbidden(field)) {
         at.child(field).forbidden(errors, *words);
     }
     for field in ["nullable", PRESERVE, EMBEDDED, INT_OR_STRING] {
@@ -185,47 +203,7 @@ fn nested(schema: &Value, skips_either: bool, at: &At<'_>, errors: &mut ErrorLis
             at.child(field).forbidden(errors, "must be false to be structural");
         }
     }
-    if sub(schema, "properties").get("metadata").is_some() {
+    if property(schema, "metadata").is_some() {
         properties_at.key("metadata").forbidden(errors, "must not be specified in a nested context");
-    }
-}
-
-/// Defaults have the type their field has.
-fn defaults(schema: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    let kind = text(schema, "type");
-    if let Some(default) = schema.get("default").filter(|default| !default.is_null())
-        && TYPES.contains(&kind)
-        && !fits(default, kind)
-    {
-        let found = type_of(default);
-        let words = format!(" in body must be of type {kind}: \"{found}\"");
-        errors.push(Error::type_invalid(&at.child("default").to_path(), found, words));
-    }
-    if let Some(item) = there(schema, "items").filter(|item| item.is_object()) {
-        defaults(item, &at.child("items"), errors);
-    }
-    let properties_at = at.child("properties");
-    for (name, property) in entries(schema, "properties") {
-        defaults(property, &properties_at.key(name), errors);
-    }
-    if let Some(additional) = there(schema, "additionalProperties").filter(|schema| schema.is_object()) {
-        defaults(additional, &at.child("additionalProperties"), errors);
-    }
-}
-
-fn fits(value: &Value, kind: &str) -> bool {
-    let found = type_of(value);
-    found == kind || (kind == "number" && found == "integer")
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }

@@ -1,12 +1,15 @@
 //! Printer columns and subresources of a version.
 
 use portcullis_api::Value;
-use portcullis_api::field::ErrorList;
+use portcullis_api::field::{ErrorList, Path};
+use portcullis_schema::custom::{Notation, field_at};
 
 use crate::kinds::check::{At, items, text};
-use crate::kinds::others::tree::there;
+use crate::kinds::others::tree::{sub, there};
 
 const TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
+/// How many fields objects can be selected by.
+const SELECTABLE_MAX: usize = 8;
 const FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
 
 /// The rules for the printer columns of a version.
@@ -36,6 +39,49 @@ fn column(column: &Value, at: &At<'_>, errors: &mut ErrorList) {
         path => {
             simple_path(path, at.child("JSONPath"), errors);
         }
+    }
+}
+
+/// The rules for the fields objects of a version can be selected by, `at` being what holds them.
+pub(super) fn selectable(version: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    let fields = items(version, "selectableFields");
+    let here = at.child("selectableFields");
+    let mut known: Vec<Path> = Vec::new();
+    for (i, field) in fields.iter().enumerate() {
+        let at = here.index(i);
+        let at = at.child("jsonPath");
+        let path = text(field, "jsonPath");
+        if path.is_empty() {
+            at.required(errors, "");
+            continue;
+        }
+        let schema = sub(sub(version, "schema"), "openAPIV3Schema");
+        match field_at(schema, path, Notation::Dots) {
+            Err(error) => at.invalid(errors, path, format!("is an invalid path: {error}")),
+            Ok((place, found)) => {
+                selectable_field(path, &place, found, &at, errors);
+                if known.contains(&place) {
+                    at.duplicate(errors, path);
+                } else {
+                    known.push(place);
+                }
+            }
+        }
+    }
+    if known.len() > SELECTABLE_MAX {
+        here.too_many(errors, known.len(), SELECTABLE_MAX);
+    }
+}
+
+fn selectable_field(path: &str, place: &Path, found: Option<&Value>, at: &At<'_>, errors: &mut ErrorList) {
+    let below_metadata = place.as_str().strip_prefix("metadata");
+    if below_metadata.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])) {
+        at.invalid(errors, path, "must not point to fields in metadata");
+    }
+    if !found.is_some_and(|schema| matches!(text(schema, "type"), "string" | "boolean" | "integer")) {
+        let words = "must point to a field of type string, boolean or integer. Enum string fields and strings with \
+                     formats are allowed.";
+        at.invalid(errors, path, words);
     }
 }
 

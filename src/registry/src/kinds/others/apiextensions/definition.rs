@@ -3,10 +3,12 @@
 use http::Uri;
 use portcullis_api::field::{Error, ErrorList, Raw};
 use portcullis_api::{Object, Value, names};
+use portcullis_schema::custom::validate_schema;
 use serde_json::json;
 
-use super::{columns, schema};
+use super::columns;
 use crate::kinds::check::{At, flag, immutable, items, one_of_required, text, texts};
+use crate::kinds::meta;
 use crate::kinds::others::kind::meta_change;
 use crate::kinds::others::tree::{part, path, sub, there};
 use crate::kinds::others::webhook;
@@ -140,13 +142,16 @@ fn version(version: &Value, is_hoisted: &dyn Fn(&str) -> bool, at: &At<'_>, erro
     label(text(version, "name"), at.child("name"), errors);
     deprecation(version, at.child("deprecationWarning"), errors);
     if !is_hoisted("schema") {
-        schema::validation(sub(version, "schema"), has_status(version), &at.child("schema"), errors);
+        schema(version, has_status(version), &at.child("schema"), errors);
     }
     if !is_hoisted("subresources") {
         columns::subresources(sub(version, "subresources"), &at.child("subresources"), errors);
     }
     if !is_hoisted("additionalPrinterColumns") {
         columns::columns(version, &at.child("additionalPrinterColumns"), errors);
+    }
+    if !is_hoisted("selectableFields") {
+        columns::selectable(version, at, errors);
     }
 }
 
@@ -159,7 +164,7 @@ fn shared(
 ) {
     if is_hoisted("schema") {
         let status = all.iter().any(has_status);
-        schema::validation(sub(first, "schema"), status, &at.child("validation"), errors);
+        schema(first, status, &at.child("validation"), errors);
     }
     if is_hoisted("subresources") {
         columns::subresources(sub(first, "subresources"), &at.child("subresources"), errors);
@@ -167,6 +172,21 @@ fn shared(
     if is_hoisted("additionalPrinterColumns") {
         columns::columns(first, &at.child("additionalPrinterColumns"), errors);
     }
+    if is_hoisted("selectableFields") {
+        columns::selectable(first, at, errors);
+    }
+}
+
+/// The schema of a version, which stands in `at`.
+fn schema(version: &Value, has_status: bool, at: &At<'_>, errors: &mut ErrorList) {
+    if let Some(schema) = there(sub(version, "schema"), "openAPIV3Schema") {
+        errors.extend(validate_schema(schema, has_status, &at.to_path(), &embedded_metadata));
+    }
+}
+
+/// The rules for the metadata of an object inside another, which may lie in a namespace or not.
+fn embedded_metadata(object: &Object, errors: &mut ErrorList) {
+    meta::before_create(object, !object.namespace().is_empty(), errors);
 }
 
 fn has_status(version: &Value) -> bool {

@@ -5,8 +5,6 @@
 
 mod columns;
 mod definition;
-mod schema;
-mod structural;
 
 use portcullis_api::{Object, Value};
 use serde_json::json;

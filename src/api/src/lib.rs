@@ -11,6 +11,7 @@ mod kind;
 pub mod names;
 mod object;
 pub mod quantity;
+pub mod re2;
 pub mod selector;
 mod status;
 pub mod time;

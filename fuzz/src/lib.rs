@@ -8,6 +8,7 @@ mod decode;
 mod jwt;
 mod patch;
 mod selector;
+mod structural;
 
 pub use attributes::attributes;
 pub use certificate::certificate;
@@ -15,6 +16,7 @@ pub use decode::decode;
 pub use jwt::jwt;
 pub use patch::patch;
 pub use selector::selector;
+pub use structural::structural;
 
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -27,4 +29,5 @@ pub const TARGETS: &[Target] = &[
     ("jwt", jwt),
     ("patch", patch),
     ("selector", selector),
+    ("structural", structural),
 ];

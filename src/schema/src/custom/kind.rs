@@ -6,7 +6,7 @@
 use portcullis_api::field::go_quote;
 use portcullis_api::{ApiError, GroupVersion, Gvk, Object, Value};
 
-use super::{Structural, TooManyDefaults};
+use super::{Malformed, Structural, TooManyDefaults};
 use crate::decode::{self, DecodeError, Decoded, FieldValidation, MediaType};
 use crate::managed::{Tracker, Versions, Writable};
 
@@ -164,6 +164,10 @@ impl CustomKind {
         if object.kind() == &*self.gvk.kind {
             let dropped = self.structural.prune(object);
             problems.extend(dropped.iter().map(|path| format!("unknown field {}", go_quote(path))));
+            let embedded = self.structural.coerce_embedded(object, Malformed::Refused, validation);
+            let unknown = embedded
+                .map_err(|error| self.mishandled(object.kind(), &self.gvk.gv.version, error.to_string()))?;
+            problems.extend(unknown);
         }
         Ok(problems)
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use portcullis_api::re2::{self, BadPattern};
 use regex::{Regex, RegexBuilder};
 
 /// What one pattern may take when compiled, in steps: the smallest step that suffices is charged.
@@ -11,6 +12,18 @@ const SIZES: [usize; 3] = [16 << 10, 128 << 10, 1 << 20];
 const BUDGET: usize = 64 << 20;
 /// What matching may cache.
 const CACHE: usize = 256 << 10;
+
+/// Why a pattern cannot be used, in Go's words.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error(transparent)]
+    Malformed(#[from] BadPattern),
+    #[error("error parsing regexp: expression too large: `{0}`")]
+    TooLarge(String),
+    /// What a translated pattern can still have wrong is a class of characters that does not exist.
+    #[error("error parsing regexp: invalid character class range: `{0}`")]
+    UnknownClass(String),
+}
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
@@ -32,7 +45,7 @@ impl Pattern {
 }
 
 /// What is wrong with a pattern.
-pub(super) fn check(text: &str) -> Result<(), regex::Error> {
+pub(super) fn check(text: &str) -> Result<(), Unusable> {
     Patterns::default().compile(text).map(|_| ())
 }
 
@@ -44,7 +57,7 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    pub(super) fn compile(&mut self, text: &str) -> Result<Pattern, regex::Error> {
+    pub(super) fn compile(&mut self, text: &str) -> Result<Pattern, Unusable> {
         if let Some(pattern) = self.known.get(text) {
             return Ok(pattern.clone());
         }
@@ -53,19 +66,47 @@ impl Patterns {
         Ok(pattern)
     }
 
-    fn fresh(&mut self, text: &str) -> Result<Pattern, regex::Error> {
-        let mut result = Err(regex::Error::CompiledTooBig(BUDGET));
+    fn fresh(&mut self, text: &str) -> Result<Pattern, Unusable> {
+        let translated = re2::translate(text)?;
         for size in SIZES.into_iter().filter(|size| self.spent + size <= BUDGET) {
-            result = RegexBuilder::new(text).size_limit(size).dfa_size_limit(CACHE).build();
-            match &result {
-                Err(regex::Error::CompiledTooBig(_)) => {}
-                Err(_) => break,
-                Ok(_) => {
+            match RegexBuilder::new(&translated).size_limit(size).dfa_size_limit(CACHE).build() {
+                Ok(regex) => {
                     self.spent += size;
-                    break;
+                    return Ok(Pattern { text: text.into(), regex });
                 }
+                Err(regex::Error::CompiledTooBig(_)) => {}
+                Err(_) => return Err(Unusable::UnknownClass(text.to_owned())),
             }
         }
-        Ok(Pattern { text: text.into(), regex: result? })
+        Err(Unusable::TooLarge(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        Patterns::default().compile(pattern).expect("a pattern").matches(text)
+    }
+
+    #[test]
+    fn patterns_mean_what_they_mean_to_go() {
+        assert!(matches(r"^\d$", "1") && !matches(r"^\d$", "\u{0661}"));
+        assert!(matches(r"^\s$", " ") && !matches(r"^\s$", "\u{b}"));
+        assert!(matches(r"\bx\b", "xé") && !matches(r"x\B", "xé"));
+        assert!(matches("^[[a&&b]+$", "[a&b"));
+        assert!(matches(r"^\p{Greek}$", "α") && matches("(?i)^é$", "É"));
+        assert!(matches("^.$", "é") && matches("a$", "a") && !matches("a$", "a\n"));
+    }
+
+    #[test]
+    fn large_patterns_are_refused() {
+        let error = check("((a{100}){10}|é){1,1}\\pL{900}\\pL{900}").expect_err("too large");
+        assert!(error.to_string().contains("expression too large"), "{error}");
+        assert!(check(r"\p{Nope}").is_err());
+        let mut patterns = Patterns::default();
+        let many = (0..100_000).find(|n| patterns.compile(&format!("{n}")).is_err());
+        assert_eq!(many, Some(BUDGET / SIZES[0]));
     }
 }

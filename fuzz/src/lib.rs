@@ -3,6 +3,7 @@
 //! The engine (`fuzz_targets/`) and the smoke test (`tests/smoke.rs`) call the same functions.
 
 mod attributes;
+mod cel;
 mod certificate;
 mod decode;
 mod jwt;
@@ -11,6 +12,7 @@ mod selector;
 mod structural;
 
 pub use attributes::attributes;
+pub use cel::cel;
 pub use certificate::certificate;
 pub use decode::decode;
 pub use jwt::jwt;
@@ -24,6 +26,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets, for the smoke test.
 pub const TARGETS: &[Target] = &[
     ("attributes", attributes),
+    ("cel", cel),
     ("certificate", certificate),
     ("decode", decode),
     ("jwt", jwt),

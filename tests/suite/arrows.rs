@@ -11,15 +11,16 @@ use serde_json::Value;
 /// Each crate with all it may build on.
 const HOUSE: &[(&str, &[&str])] = &[
     ("api", &[]),
-    ("schema", &["api"]),
+    ("cel", &["api"]),
+    ("schema", &["api", "cel"]),
     ("storage", &["api"]),
     ("pki", &["api"]),
     ("outbound", &["api", "pki"]),
     ("audit", &["api", "outbound"]),
-    ("authn", &["api", "pki", "outbound", "audit"]),
-    ("authz", &["api", "outbound", "authn", "audit"]),
-    ("admission", &["api", "schema", "outbound", "authz", "audit"]),
-    ("registry", &["api", "schema", "storage", "outbound", "authn", "authz", "admission", "audit"]),
+    ("authn", &["api", "cel", "pki", "outbound", "audit"]),
+    ("authz", &["api", "cel", "outbound", "authn", "audit"]),
+    ("admission", &["api", "cel", "schema", "outbound", "authz", "audit"]),
+    ("registry", &["api", "cel", "schema", "storage", "outbound", "authn", "authz", "admission", "audit"]),
     (
         "apiserver",
         &["api", "schema", "storage", "pki", "outbound", "audit", "authn", "authz", "admission", "registry"],

@@ -79,6 +79,20 @@ impl Quantity {
         self.scaled(-3)
     }
 
+    /// The number, if it was given without a fraction and fits. `1000m` has a fraction, though it is whole.
+    pub fn as_int(&self) -> Option<i64> {
+        if self.scale < 0 {
+            return None;
+        }
+        i64::try_from(self.whole()?).ok()
+    }
+
+    /// The number with what digits a float can keep.
+    #[expect(clippy::cast_precision_loss, reason = "an approximation is asked for")]
+    pub fn approximate(&self) -> f64 {
+        self.value as f64 * 10_f64.powi(self.scale)
+    }
+
     /// Below, at or above zero.
     pub fn signum(&self) -> i8 {
         match self.value.cmp(&0) {

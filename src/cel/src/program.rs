@@ -1,0 +1,227 @@
+//! Environments, programs and what they are evaluated with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::check::{Facts, Variables, check, type_named};
+use crate::cost::{Hints, Range, estimate};
+use crate::error::EvalError;
+use crate::eval::{self, Node};
+use crate::meter::Meter;
+use crate::shape::Shape;
+use crate::source::{CompileError, Issue, Position, Source};
+use crate::syntax::ast::{Expr, Kind};
+use crate::syntax::{Complaint, parse};
+use crate::types::Type;
+use crate::value::{Val, read};
+
+/// What one evaluation may cost.
+pub const CALL_LIMIT: u64 = 1_000_000;
+/// What all evaluations for one object may cost together.
+pub const OBJECT_BUDGET: u64 = 10_000_000;
+/// What all match conditions for one object may cost together.
+pub const MATCH_BUDGET: u64 = 2_500_000;
+
+/// What expressions may refer to: variables with their types, beside the functions of all libraries.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: Arc<Variables>,
+}
+
+impl Environment {
+    /// An environment without variables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more variable.
+    #[must_use]
+    pub fn variable(self, name: &str, kind: Type) -> Self {
+        let mut variables = Arc::unwrap_or_clone(self.variables);
+        variables.insert(name.into(), kind);
+        Self { variables: variables.into() }
+    }
+
+    /// Reads, checks and prepares an expression.
+    pub fn compile(&self, text: &str) -> Result<Program, CompileError> {
+        let source = Source::new(text);
+        let failed = |complaints: Vec<Complaint>| {
+            let issues = complaints.into_iter().map(|complaint| {
+                let at = complaint.at.map_or(Position::NOWHERE, |at| source.position(at));
+                Issue { at, message: complaint.message }
+            });
+            CompileError::new(source.clone(), issues.collect())
+        };
+        let mut parsed = parse(text).map_err(failed)?;
+        let facts = check(&mut parsed.root, parsed.nodes, &self.variables).map_err(failed)?;
+        Program::new(parsed.root, facts, &self.variables, source.text())
+    }
+}
+
+/// An expression that can be evaluated.
+pub struct Program {
+    root: Expr,
+    facts: Facts,
+    /// What is evaluated, or why nothing can be.
+    plan: Result<Node, String>,
+    text: Arc<str>,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Program").field("text", &self.text).finish_non_exhaustive()
+    }
+}
+
+impl Program {
+    fn new(root: Expr, facts: Facts, variables: &Variables, text: &str) -> Result<Self, CompileError> {
+        let types = |name: &str| -> Option<Type> {
+            if variables.contains_key(name) {
+                return None;
+            }
+            match type_named(name)? {
+                Type::Type(Some(inner)) => Some((*inner).clone()),
+                _ => None,
+            }
+        };
+        let plan = eval::plan(&root, &facts, &types);
+        Ok(Self { root, facts, plan, text: text.into() })
+    }
+
+    /// The type of its values.
+    #[must_use]
+    pub fn output(&self) -> &Type {
+        self.facts.kind(&self.root)
+    }
+
+    /// Why it can never be evaluated, if so: a constant part of it has no value.
+    #[must_use]
+    pub fn defect(&self) -> Option<&str> {
+        self.plan.as_ref().err().map(String::as_str)
+    }
+
+    /// Whether it mentions a variable.
+    #[must_use]
+    pub fn references(&self, variable: &str) -> bool {
+        mentions(&self.root, variable)
+    }
+
+    /// What it costs if its variables are as large as they can be.
+    #[must_use]
+    pub fn estimate(&self, hints: Hints<'_>) -> Range {
+        estimate(&self.root, &self.facts, hints)
+    }
+
+    /// Evaluates it. What it cost is taken from the budget, whatever comes out.
+    pub fn evaluate<'v>(
+        &self,
+        activation: &dyn Activation<'v>,
+        budget: &mut Budget,
+    ) -> Result<Val<'v>, EvalError> {
+        let mut meter = Meter::new(budget.call);
+        let outcome = match &self.plan {
+            Ok(node) => eval::run(node, activation, &mut meter).map_err(EvalError::from),
+            Err(defect) => Err(EvalError::Failed(defect.clone())),
+        };
+        let left = budget.left.checked_sub(meter.cost());
+        budget.left = left.unwrap_or_default();
+        match outcome {
+            Ok(_) if left.is_none() => Err(EvalError::Budget),
+            other => other,
+        }
+    }
+}
+
+fn mentions(expr: &Expr, variable: &str) -> bool {
+    if matches!(&expr.kind, Kind::Ident(name) if &**name == variable) {
+        return true;
+    }
+    let mut found = false;
+    expr.children(&mut |child| found = found || mentions(child, variable));
+    found
+}
+
+/// What evaluations may still cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    left: u64,
+    call: u64,
+}
+
+impl Budget {
+    /// So much for all evaluations together, and for each what one may cost.
+    #[must_use]
+    pub fn new(total: u64) -> Self {
+        Self { left: total, call: CALL_LIMIT }
+    }
+
+    /// The same with another limit for each.
+    #[must_use]
+    pub fn with_call_limit(self, call: u64) -> Self {
+        Self { call, ..self }
+    }
+
+    /// What is left.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+}
+
+/// The values of variables.
+pub trait Activation<'v> {
+    /// The value of a variable; none if there is no such variable.
+    fn find(&self, name: &str) -> Option<Result<Val<'v>, String>>;
+}
+
+/// Variables and their values.
+#[derive(Clone, Debug, Default)]
+pub struct Bindings<'v> {
+    values: BTreeMap<&'v str, Result<Val<'v>, String>>,
+}
+
+impl<'v> Bindings<'v> {
+    /// No variables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more variable.
+    #[must_use]
+    pub fn bind(mut self, name: &'v str, value: Val<'v>) -> Self {
+        self.values.insert(name, Ok(value));
+        self
+    }
+
+    /// The same with one more variable that is part of the data.
+    #[must_use]
+    pub fn bind_json(mut self, name: &'v str, json: &'v Json, shape: &'v Shape) -> Self {
+        let value = read(json, shape).map_err(|fault| EvalError::from(fault).to_string());
+        self.values.insert(name, value);
+        self
+    }
+}
+
+impl<'v> Activation<'v> for Bindings<'v> {
+    fn find(&self, name: &str) -> Option<Result<Val<'v>, String>> {
+        self.values.get(name).cloned()
+    }
+}
+
+impl<'v> Val<'v> {
+    /// Part of the data as a value.
+    pub fn from_json(json: &'v Json, shape: &'v Shape) -> Result<Self, EvalError> {
+        read(json, shape).map_err(EvalError::from)
+    }
+
+    /// A value that may be missing.
+    #[must_use]
+    pub fn optional(value: Option<Self>) -> Self {
+        Self::Optional(value.map(Arc::new))
+    }
+}

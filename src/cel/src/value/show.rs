@@ -1,0 +1,58 @@
+//! How a value is written: as an expression would spell it, and as messages quote it.
+
+use std::fmt;
+
+use super::{Opaque, Val, go_double, seconds_text};
+
+impl fmt::Display for Val<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => out.write_str("null"),
+            Self::Bool(value) => write!(out, "{value}"),
+            Self::Int(value) => write!(out, "{value}"),
+            Self::Uint(value) => write!(out, "{value}"),
+            Self::Double(value) => out.write_str(&go_double(*value)),
+            Self::String(text) => write!(out, "{text}"),
+            Self::Bytes(bytes) => out.write_str(&String::from_utf8_lossy(bytes)),
+            Self::Timestamp(value) => write!(out, "{value}"),
+            Self::Duration(value) => out.write_str(&seconds_text(*value)),
+            Self::List(list) => {
+                out.write_str("[")?;
+                for (index, value) in list.iter().enumerate() {
+                    out.write_str(if index == 0 { "" } else { ", " })?;
+                    value.map_or(Ok(()), |value| write!(out, "{value}"))?;
+                }
+                out.write_str("]")
+            }
+            Self::Map(map) => {
+                out.write_str("{")?;
+                for (index, key) in map.keys().iter().enumerate() {
+                    write!(out, "{}{key}: ", if index == 0 { "" } else { ", " })?;
+                    if let Some(Ok(value)) = map.find(key) {
+                        write!(out, "{value}")?;
+                    }
+                }
+                out.write_str("}")
+            }
+            Self::Type(kind) => out.write_str(kind.name()),
+            Self::Optional(None) => out.write_str("optional.none()"),
+            Self::Optional(Some(value)) => write!(out, "optional({value})"),
+            Self::Opaque(opaque) => write!(out, "{opaque}"),
+            Self::Hidden(_) => out.write_str("unknown"),
+        }
+    }
+}
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quantity(value) => write!(out, "{value}"),
+            Self::Url(value) => out.write_str(value.text()),
+            Self::Ip(value) => write!(out, "{value}"),
+            Self::Cidr(value) => write!(out, "{value}"),
+            Self::Semver(value) => write!(out, "{value}"),
+            Self::Format(value) => out.write_str(value.name),
+            Self::Check(value) => out.write_str(value.type_name()),
+        }
+    }
+}

@@ -6,17 +6,12 @@
 //! the quotas' stored status and only then lets the reservation go; when the write fails, letting go is
 //! all there is to do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use portcullis_api::quantity::Quantity;
+use portcullis_api::quota::{Usage, add, amounts};
 use portcullis_api::{Object, Result};
-
-use crate::resources;
-
-/// Amounts by the name quotas have for them.
-pub(crate) type Usage = BTreeMap<String, Quantity>;
 
 /// The promises of one server, by the quota's uid.
 #[derive(Clone, Default)]
@@ -119,18 +114,5 @@ impl Charge {
 
 /// A resource list of a quota's status.
 pub(crate) fn read(quota: &Object, field: &str) -> Usage {
-    let list = resources::read(quota.at(&["status", field]));
-    list.into_iter().map(|(name, amount)| (name.to_owned(), amount)).collect()
-}
-
-/// Adds amounts to a sum.
-pub(crate) fn add(sum: &mut Usage, more: &Usage) {
-    for (name, amount) in more {
-        match sum.get_mut(name) {
-            Some(known) => known.add(amount),
-            None => {
-                sum.insert(name.clone(), amount.clone());
-            }
-        }
-    }
+    amounts(quota.at(&["status", field]))
 }

@@ -13,8 +13,6 @@ mod ledger;
 mod notes;
 pub mod plugins;
 mod reader;
-mod resources;
-mod tree;
 
 #[cfg(test)]
 mod fake;

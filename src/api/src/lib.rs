@@ -11,10 +11,13 @@ mod kind;
 pub mod names;
 mod object;
 pub mod quantity;
+pub mod quota;
 pub mod re2;
+pub mod resources;
 pub mod selector;
 mod status;
 pub mod time;
+pub mod tree;
 mod user;
 pub mod warning;
 

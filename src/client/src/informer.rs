@@ -131,6 +131,14 @@ impl<K: Kept> Informer<K> {
         self.objects.read().values().cloned().collect()
     }
 
+    /// The objects of one namespace, by name.
+    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
+        let objects = self.objects.read();
+        let from = objects.range(Key::namespaced(namespace, "")..);
+        let inside = from.take_while(|(key, _)| key.namespace.as_deref() == Some(namespace));
+        inside.map(|(_, object)| object.clone()).collect()
+    }
+
     /// Puts into a queue what a change makes worth looking at, for as long as the queue is held. What
     /// is already known counts as a change.
     pub fn feed<Q, I>(&self, queue: &Arc<Queue<Q>>, worth: impl Fn(&Change<K>) -> I + Send + Sync + 'static)
@@ -279,6 +287,19 @@ mod tests {
         informer.delete(config_map("a", "2"));
         assert_eq!(told(&log), ["-a"]);
         assert!(informer.get(&Key::namespaced("ns", "a")).is_none());
+    }
+
+    #[test]
+    fn the_objects_of_a_namespace_are_found() {
+        let informer = Informer::new();
+        for (namespace, name) in [("a", "z"), ("ns", "x"), ("ns", "y"), ("nt", "a")] {
+            let mut object = config_map(name, "1");
+            object.metadata.namespace = Some(namespace.to_owned());
+            informer.apply(object);
+        }
+        let names: Vec<_> = informer.in_namespace("ns").iter().map(|map| map.name_any()).collect();
+        assert_eq!(names, ["x", "y"]);
+        assert!(informer.in_namespace("n").is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, ServiceAccount};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -20,6 +20,7 @@ pub(crate) struct Informers {
     /// Config maps with the root authority only.
     pub(crate) root_cas: Arc<Informer<ConfigMap>>,
     pub(crate) cluster_roles: Arc<Informer<ClusterRole>>,
+    pub(crate) quotas: Arc<Informer<ResourceQuota>>,
 }
 
 impl Informers {
@@ -29,6 +30,7 @@ impl Informers {
             accounts: Informer::new(),
             root_cas: Informer::new(),
             cluster_roles: Informer::new(),
+            quotas: Informer::new(),
         }
     }
 
@@ -37,6 +39,7 @@ impl Informers {
         follow(supervisor, "serviceaccounts", &self.accounts, client, named(DEFAULT));
         follow(supervisor, "configmaps", &self.root_cas, client, named(ROOT_CA));
         follow(supervisor, "clusterroles", &self.cluster_roles, client, watcher::Config::default());
+        follow(supervisor, "resourcequotas", &self.quotas, client, watcher::Config::default());
     }
 }
 

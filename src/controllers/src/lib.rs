@@ -5,7 +5,9 @@
 //! service_account            a default service account in every namespace
 //! root_ca                    the authority's certificate in every namespace
 //! cluster_role_aggregation   the rules of roles that are made of others
+//! everything                 the metadata of all objects, for those who listen to it:
 //! garbage                    deletes what is owned when its owners are gone
+//! quota                      counts what quotas say is used
 //! supervise                  starts a part again when it fails
 //! ```
 //!
@@ -15,9 +17,11 @@
 mod cluster_role_aggregation;
 mod discovery;
 mod error;
+mod everything;
 mod garbage;
 mod informers;
 mod namespace;
+mod quota;
 mod root_ca;
 mod service_account;
 mod supervise;
@@ -29,7 +33,10 @@ use kube::Client;
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::everything::Everything;
+use crate::garbage::Garbage;
 use crate::informers::Informers;
+use crate::quota::Quotas;
 use crate::supervise::Supervisor;
 
 /// What controllers call themselves; field ownership is recorded under the part before the slash.
@@ -43,6 +50,7 @@ pub struct Clients {
     root_ca: Client,
     cluster_role_aggregation: Client,
     garbage: Client,
+    quota: Client,
 }
 
 impl Clients {
@@ -59,6 +67,7 @@ impl Clients {
             root_ca: account("root-ca-cert-publisher")?,
             cluster_role_aggregation: account("clusterrole-aggregation-controller")?,
             garbage: account("generic-garbage-collector")?,
+            quota: account("resourcequota-controller")?,
         })
     }
 }
@@ -72,22 +81,43 @@ impl fmt::Debug for Clients {
 /// Runs all controllers until told to stop. A part that fails is started again and takes nothing else
 /// with it.
 pub async fn run(clients: Clients, root_ca_pem: String, stop: watch::Receiver<bool>) {
-    let Clients { manager, namespace, service_account, root_ca, cluster_role_aggregation, garbage } = clients;
     let informers = Arc::new(Informers::new());
-    let root_ca_pem: Arc<str> = root_ca_pem.into();
     let mut supervisor = Supervisor::new(stop);
-    informers.start(&mut supervisor, &manager);
-    let shared = informers.clone();
-    supervisor.keep("namespace", move || namespace::run(shared.clone(), namespace.clone()));
-    let shared = informers.clone();
-    supervisor.keep("serviceaccount", move || service_account::run(shared.clone(), service_account.clone()));
-    let shared = informers.clone();
-    supervisor.keep("root-ca-certificate-publisher", move || {
-        root_ca::run(shared.clone(), root_ca.clone(), root_ca_pem.clone())
-    });
-    supervisor.keep("clusterrole-aggregation", move || {
-        cluster_role_aggregation::run(informers.clone(), cluster_role_aggregation.clone())
-    });
-    supervisor.keep("garbage-collector", move || garbage::run(manager.clone(), garbage.clone()));
+    informers.start(&mut supervisor, &clients.manager);
+    furnish(&mut supervisor, &informers, &clients, root_ca_pem.into());
+    watch_everything(&mut supervisor, &informers, clients);
     supervisor.stopped().await;
+}
+
+/// The parts that see to namespaces and roles.
+fn furnish(
+    supervisor: &mut Supervisor,
+    informers: &Arc<Informers>,
+    clients: &Clients,
+    root_ca_pem: Arc<str>,
+) {
+    let (shared, client) = (informers.clone(), clients.namespace.clone());
+    supervisor.keep("namespace", move || namespace::run(shared.clone(), client.clone()));
+    let (shared, client) = (informers.clone(), clients.service_account.clone());
+    supervisor.keep("serviceaccount", move || service_account::run(shared.clone(), client.clone()));
+    let (shared, client) = (informers.clone(), clients.root_ca.clone());
+    supervisor.keep("root-ca-certificate-publisher", move || {
+        root_ca::run(shared.clone(), client.clone(), root_ca_pem.clone())
+    });
+    let (shared, client) = (informers.clone(), clients.cluster_role_aggregation.clone());
+    supervisor.keep("clusterrole-aggregation", move || {
+        cluster_role_aggregation::run(shared.clone(), client.clone())
+    });
+}
+
+/// The parts that are concerned with objects of every kind.
+fn watch_everything(supervisor: &mut Supervisor, informers: &Informers, clients: Clients) {
+    let Clients { manager, garbage: collects, quota: counts, .. } = clients;
+    let (garbage, quotas) = (Garbage::new(), Quotas::new(informers.quotas.clone()));
+    let everything = Everything::new(vec![garbage.clone(), quotas.clone()]);
+    let all = everything.clone();
+    supervisor.keep("metadata", move || all.clone().run(manager.clone()));
+    let all = everything.clone();
+    supervisor.keep("garbage-collector", move || garbage.clone().run(all.clone(), collects.clone()));
+    supervisor.keep("resourcequota", move || quotas.clone().run(everything.clone(), counts.clone()));
 }

@@ -6,7 +6,7 @@ use portcullis_api::{GroupResource, Object, Result, Value};
 use super::forbidden;
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::resources;
+use portcullis_api::resources;
 
 pub(super) struct PersistentVolumeClaimResize;
 

@@ -5,7 +5,7 @@ use portcullis_api::{Object, Result, Value};
 use super::{core, forbidden};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::tree::{items, text};
+use portcullis_api::tree::{items, text};
 
 const POD_RESOURCES: &str = "InPlacePodLevelResourcesVerticalScaling";
 const INIT_RESOURCES: &str = "InPlacePodVerticalScalingInitContainers";

@@ -8,7 +8,7 @@ use portcullis_schema::row_of_kind;
 use super::{forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::tree::{flag, owners, text};
+use portcullis_api::tree::{flag, owners, text};
 
 pub(super) struct OwnerReferences;
 

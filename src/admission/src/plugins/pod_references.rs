@@ -3,7 +3,7 @@
 use portcullis_api::Value;
 use portcullis_api::field::go_quote;
 
-use crate::tree::{at, has, items, text};
+use portcullis_api::tree::{at, has, items, text};
 
 const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 /// Volume sources that need nothing of the API.

@@ -6,7 +6,7 @@ use portcullis_api::{ApiError, Cause, Object, Result, Value};
 use super::{core, forbidden};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::resources::{self, Half};
+use portcullis_api::resources::{self, Half};
 
 pub(super) struct PodResizeValidator;
 

@@ -1,5 +1,6 @@
 //! Looks at one object anew and does what its owners' state asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -9,9 +10,10 @@ use kube::{Api, Client};
 use portcullis_client::Next;
 use serde_json::json;
 
+use super::Garbage;
 use super::graph::{FOREGROUND, Item, Job, ORPHAN, Stage};
-use super::monitors::Seen;
 use crate::Error;
+use crate::everything::Everything;
 
 /// When an object that changed under our hands is looked at again.
 const SOON: Duration = Duration::from_millis(50);
@@ -20,8 +22,9 @@ const LATER: Duration = Duration::from_secs(30);
 
 /// Does the jobs.
 pub(super) struct Collector {
-    client: Client,
-    seen: Seen,
+    pub(super) client: Client,
+    pub(super) seen: Arc<Garbage>,
+    pub(super) everything: Arc<Everything>,
 }
 
 /// An object's owners by what they mean for it.
@@ -44,10 +47,6 @@ enum Owner {
 }
 
 impl Collector {
-    pub(super) fn new(client: Client, seen: Seen) -> Self {
-        Self { client, seen }
-    }
-
     pub(super) async fn look(&self, job: Job) -> Result<Next, Error> {
         let outcome = match &job {
             Job::Collect(uid) => self.collect(uid).await,
@@ -172,7 +171,7 @@ impl Collector {
         if self.seen.graph.lock().is_absent(reference, namespace) {
             return Ok(Owner::Dangling);
         }
-        let served = self.seen.kinds.read().named(&reference.api_version, &reference.kind);
+        let served = self.everything.kinds().named(&reference.api_version, &reference.kind);
         let Some(served) = served else {
             return Err(Error::UnknownKind(format!("{} {}", reference.api_version, reference.kind)));
         };

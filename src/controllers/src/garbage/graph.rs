@@ -6,10 +6,10 @@
 //! owner's namespace, kind or name can therefore keep nothing alive and have nothing else deleted.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::core::ApiResource;
+
+use crate::everything::Kind;
 
 /// Deleted owners that are remembered, so that their dependents need not ask for them one by one.
 const ABSENT: usize = 500;
@@ -20,9 +20,6 @@ pub(super) const FOREGROUND: &str = "foregroundDeletion";
 
 /// What an object is known by, for ever.
 pub(super) type Uid = String;
-
-/// A kind of objects that are watched.
-pub(super) type Kind = Arc<ApiResource>;
 
 /// What is to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,11 +67,11 @@ pub(super) struct Item {
 
 impl Item {
     /// An object that was seen; none if it has no name or no UID.
-    pub(super) fn seen(kind: &Kind, metadata: ObjectMeta) -> Option<Self> {
-        let stage = Stage::of(&metadata);
-        let (name, uid) = (metadata.name?, metadata.uid?);
-        let owners = metadata.owner_references.unwrap_or_default();
-        Some(Self { kind: kind.clone(), namespace: metadata.namespace, name, uid, owners, stage })
+    pub(super) fn seen(kind: &Kind, metadata: &ObjectMeta) -> Option<Self> {
+        let (name, uid) = (metadata.name.clone()?, metadata.uid.clone()?);
+        let owners = metadata.owner_references.clone().unwrap_or_default();
+        let (kind, namespace) = (kind.clone(), metadata.namespace.clone());
+        Some(Self { kind, namespace, name, uid, owners, stage: Stage::of(metadata) })
     }
 
     fn owns_by(&self, reference: &OwnerReference, dependent: &Self) -> bool {

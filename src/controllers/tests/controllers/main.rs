@@ -5,6 +5,7 @@
 mod cluster_roles;
 mod garbage;
 mod namespaces;
+mod quota;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use portcullis_api::Value;
 use portcullis_api::quantity::Quantity;
 
-use crate::resources::{self, Amounts};
+use portcullis_api::resources::{self, Amounts};
 
 /// The most that can be counted in thousandths.
 const MAX_MILLI: i64 = i64::MAX / 1000;

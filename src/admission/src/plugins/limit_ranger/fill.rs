@@ -2,7 +2,7 @@
 
 use portcullis_api::{Map, Object, Value};
 
-use crate::tree::text;
+use portcullis_api::tree::text;
 
 const NOTE: &str = "kubernetes.io/limit-ranger";
 

@@ -14,8 +14,8 @@ use self::bounds::Asked;
 use super::{core, forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::resources::{self, Amounts, Half};
-use crate::tree::{at, items, text};
+use portcullis_api::resources::{self, Amounts, Half};
+use portcullis_api::tree::{at, items, text};
 
 pub(super) struct LimitRanger;
 

@@ -16,7 +16,7 @@ use portcullis_api::{ApiError, Object, Result};
 use super::{forbidden, request_subject, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::tree::text;
+use portcullis_api::tree::text;
 
 /// Leases of nodes live here.
 const LEASES: &str = "kube-node-lease";

@@ -6,7 +6,7 @@ use portcullis_api::{Object, Result};
 
 use super::NodeWrite;
 use crate::attributes::Operation;
-use crate::tree::owners;
+use portcullis_api::tree::owners;
 
 /// Labels in Kubernetes' namespaces that a node may set on itself.
 const OWN_LABELS: &[&str] = &[

@@ -7,7 +7,7 @@ use portcullis_api::{ApiError, GroupResource, Object, Result, Value};
 use super::NodeWrite;
 use crate::attributes::Operation;
 use crate::plugins::{core, pod_references};
-use crate::tree::{flag, owners, text};
+use portcullis_api::tree::{flag, owners, text};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 

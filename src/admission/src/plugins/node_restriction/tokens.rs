@@ -6,7 +6,7 @@ use portcullis_api::{GroupResource, Object, Result, Value};
 use super::NodeWrite;
 use crate::attributes::Operation;
 use crate::plugins::core;
-use crate::tree::{at, has, items, text};
+use portcullis_api::tree::{at, has, items, text};
 
 /// Volume sources of the tree that a CSI driver has taken over.
 const MIGRATED: &[(&str, &str)] = &[

@@ -12,7 +12,7 @@ use super::checks::Subject;
 use super::policy::{Mode, Policy};
 use crate::attributes::{Attributes, Operation};
 use crate::plugins::core;
-use crate::tree::{flag, owners, text};
+use portcullis_api::tree::{flag, owners, text};
 
 /// How many pods are looked at, and for how long.
 const MAX_PODS: usize = 3000;

@@ -2,7 +2,7 @@
 
 use portcullis_api::{Object, Value};
 
-use crate::tree::{items, text};
+use portcullis_api::tree::{items, text};
 
 /// Whether images changed or containers came or went.
 pub(super) fn is_significant(new: &Object, old: &Object) -> bool {

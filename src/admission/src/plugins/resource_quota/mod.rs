@@ -1,23 +1,20 @@
 //! `ResourceQuota`: a namespace takes no more than its quotas grant.
 //!
-//! What an object uses is measured in [`usage`], which quotas it concerns in [`scopes`]. The share is
-//! promised in the [`Ledger`] in the last pass, after every other plugin has admitted the write.
+//! What an object uses is measured in [`portcullis_api::quota`]. The share is promised in the [`Ledger`] in the last pass, after every other plugin has admitted the write.
 
-mod scopes;
 #[cfg(test)]
 mod tests;
-mod usage;
 
 use std::sync::Arc;
 
 use portcullis_api::quantity::Quantity;
-use portcullis_api::{Object, Result};
+use portcullis_api::quota::{self, Measured, Usage, add};
+use portcullis_api::{Object, Result, Value};
 
-use self::usage::Measured;
 use super::{core, forbidden, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::ledger::{Charge, Ledger, Promised, Reservation, Usage, add, read};
+use crate::ledger::{Charge, Ledger, Promised, Reservation, read};
 
 /// What is never counted: reviews and their like are not stored, events were never charged for.
 const FREE: &[(&str, &str)] = &[
@@ -45,13 +42,11 @@ impl Plugin for ResourceQuota {
 
     fn handles(&self, write: &Attributes<'_>) -> bool {
         let concerned = write.stores() && !write.namespace.is_empty() && !write.is("", "namespaces");
-        concerned
-            && usage::is_measured(write)
-            && !FREE.iter().any(|(group, name)| write.is_any_of(group, name))
+        concerned && is_measured(write) && !FREE.iter().any(|(group, name)| write.is_any_of(group, name))
     }
 
     fn reserve(&self, write: &Attributes<'_>, object: &Object) -> Result<Option<Reservation>> {
-        if !usage::may_change(write, object) || quotas(write).is_empty() {
+        if !may_change(write, object) || quotas(write).is_empty() {
             return Ok(None);
         }
         let reservation = self.ledger.promise(|promised| judge(write, object, promised))?;
@@ -66,9 +61,9 @@ fn quotas(write: &Attributes<'_>) -> Vec<Arc<Object>> {
 /// The charges to every quota that the object concerns, or the refusal of the first that is exceeded.
 /// The quotas are read here, where no promise can come between.
 fn judge(write: &Attributes<'_>, object: &Object, promised: &Promised<'_>) -> Result<Vec<Charge>> {
-    let measured = Measured::of(write);
+    let measured = Measured::of(write.resource);
     let quotas: Vec<Arc<Object>> =
-        quotas(write).into_iter().filter(|quota| scopes::concerns(quota, write, object)).collect();
+        quotas(write).into_iter().filter(|quota| concerns(quota, write, object)).collect();
     for quota in &quotas {
         demand(write, object, quota, measured)?;
     }
@@ -88,7 +83,7 @@ fn judge(write: &Attributes<'_>, object: &Object, promised: &Promised<'_>) -> Re
 fn demand(write: &Attributes<'_>, object: &Object, quota: &Object, measured: Measured) -> Result<()> {
     let hard = read(quota, "hard");
     let counted: Vec<&str> =
-        hard.keys().map(String::as_str).filter(|name| measured.counts(write, name)).collect();
+        hard.keys().map(String::as_str).filter(|name| measured.counts(write.resource, name)).collect();
     if let Some(missing) = measured.missing(&counted, object) {
         let why = format!("failed quota: {}: must specify {missing}", quota.name());
         return Err(forbidden(write, shown_name(object), &why));
@@ -151,8 +146,8 @@ fn growth(write: &Attributes<'_>, quota: &Object, used: &Usage) -> Usage {
     let mut delta = used.clone();
     let stored =
         write.old.filter(|old| write.operation == Operation::Update && !old.resource_version().is_empty());
-    let Some(old) = stored.filter(|old| scopes::concerns(quota, write, old)) else { return delta };
-    for (name, before) in Measured::of(write).usage(write.resource, old) {
+    let Some(old) = stored.filter(|old| concerns(quota, write, old)) else { return delta };
+    for (name, before) in Measured::of(write.resource).usage(write.resource, old) {
         if let Some(amount) = delta.get_mut(&name) {
             amount.sub(&before);
         }
@@ -163,4 +158,37 @@ fn growth(write: &Attributes<'_>, quota: &Object, used: &Usage) -> Usage {
 
 fn listed<'a>(amounts: impl Iterator<Item = (&'a String, &'a Quantity)>) -> String {
     amounts.map(|(name, amount)| format!("{name}={amount}")).collect::<Vec<_>>().join(",")
+}
+
+/// Whether such a write can change what is used. Cheap.
+fn is_measured(write: &Attributes<'_>) -> bool {
+    let create = write.operation == Operation::Create;
+    match (Measured::of(write.resource), write.subresource) {
+        (Measured::Pod, "resize") | (Measured::Claim, "status") => !create,
+        (Measured::Pod | Measured::Service | Measured::Claim, "") => true,
+        (Measured::Object, "") => create,
+        _ => false,
+    }
+}
+
+/// Whether this write does.
+fn may_change(write: &Attributes<'_>, object: &Object) -> bool {
+    let Some(old) = write.old.filter(|_| write.operation == Operation::Update) else { return true };
+    match (Measured::of(write.resource), write.subresource) {
+        (Measured::Pod, "") => quota::is_terminating(object) != quota::is_terminating(old),
+        (Measured::Claim, "status") => {
+            let allocated = |claim: &Object| claim.at(&["status", "allocatedResources", "storage"]).cloned();
+            allocated(object) != allocated(old)
+                || quota::attribute_classes(object) != quota::attribute_classes(old)
+        }
+        _ => true,
+    }
+}
+
+/// Whether a quota counts an object: something of its kind, in every scope it names.
+fn concerns(quota: &Object, write: &Attributes<'_>, object: &Object) -> bool {
+    let measured = Measured::of(write.resource);
+    let hard = quota.at(&["status", "hard"]).and_then(Value::as_object);
+    let counts = hard.is_some_and(|hard| hard.keys().any(|name| measured.counts(write.resource, name)));
+    counts && quota::in_scopes(quota, measured, object)
 }

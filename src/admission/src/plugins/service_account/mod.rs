@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{core, forbidden, pod_references, shown_name};
 use crate::attributes::{Attributes, Operation};
 use crate::chain::Plugin;
-use crate::tree::text;
+use portcullis_api::tree::text;
 
 const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const PREFIX: &str = "kube-api-access-";

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use portcullis_api::{Object, Value};
 
 use crate::plugins::pod_references::secrets_of_volume;
-use crate::tree::{at, items, text};
+use portcullis_api::tree::{at, items, text};
 
 const MARK: &str = "kubernetes.io/enforce-mountable-secrets";
 

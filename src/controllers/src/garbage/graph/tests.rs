@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use kube::core::ApiResource;
 use serde_json::json;
 
 use super::*;
@@ -21,7 +24,7 @@ fn with(name: &str, mut metadata: serde_json::Value) -> Item {
     metadata["name"] = name.into();
     metadata["namespace"] = "ns".into();
     metadata["uid"] = name.into();
-    Item::seen(&kind("Thing"), serde_json::from_value(metadata).unwrap()).unwrap()
+    Item::seen(&kind("Thing"), &serde_json::from_value(metadata).unwrap()).unwrap()
 }
 
 fn ending(name: &str, finalizer: &str) -> Item {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_api::Value;
 
 use super::{Names, Subject, Violation, context, quoted, violation};
-use crate::tree::{items, text};
+use portcullis_api::tree::{items, text};
 
 const DEFAULT: &[&str] = &[
     "AUDIT_WRITE",

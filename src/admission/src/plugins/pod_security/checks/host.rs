@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_api::Value;
 
 use super::{Names, Subject, Violation, plural, quoted, violation};
-use crate::tree::{at, flag, items, text};
+use portcullis_api::tree::{at, flag, items, text};
 
 const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
 const HANDLERS: [&str; 2] = ["postStart", "preStop"];

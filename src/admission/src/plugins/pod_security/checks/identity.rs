@@ -3,7 +3,7 @@
 use portcullis_api::Value;
 
 use super::{Subject, Violation, context, violation};
-use crate::tree::flag;
+use portcullis_api::tree::flag;
 
 /// Containers must say that they do not run as root.
 pub(super) fn run_as_non_root(subject: &Subject<'_>, minor: i64) -> Option<Violation> {

@@ -13,7 +13,7 @@ mod volumes;
 use portcullis_api::Value;
 
 use super::policy::Level;
-use crate::tree::{at, flag, items, text};
+use portcullis_api::tree::{at, flag, items, text};
 
 /// The version after which no rule has changed.
 pub(super) const NEWEST: i64 = 35;

@@ -6,7 +6,7 @@ use portcullis_api::Value;
 use portcullis_api::field::go_quote;
 
 use super::{Names, Subject, Violation, context, plural, quoted, violation};
-use crate::tree::text;
+use portcullis_api::tree::text;
 
 const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_api::Value;
 
 use super::{Subject, Violation, context, quoted, violation};
-use crate::tree::{flag, items, text};
+use portcullis_api::tree::{flag, items, text};
 
 /// Kernel parameters that touch only the pod, and since which version they are held to do so.
 const SAFE_SYSCTLS: &[(&str, i64)] = &[

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Subject, Violation, plural, quoted, violation};
-use crate::tree::{has, items, text};
+use portcullis_api::tree::{has, items, text};
 
 const ALLOWED: &[&str] = &[
     "configMap",

@@ -2,27 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_api::quantity::Quantity;
-use portcullis_api::{Object, Value};
-
 use super::usage::Measured;
-use crate::attributes::Attributes;
+use crate::quantity::Quantity;
 use crate::resources::{self, Half};
 use crate::tree::{at, has, items, text};
+use crate::{Object, Value};
 
-/// Whether a quota counts an object: something of its kind, in every scope it names.
-pub(super) fn concerns(quota: &Object, write: &Attributes<'_>, object: &Object) -> bool {
-    let measured = Measured::of(write);
-    let hard = quota.at(&["status", "hard"]).and_then(Value::as_object);
-    let counts = hard.is_some_and(|hard| hard.keys().any(|name| measured.counts(write, name)));
-    let spec = quota.get("spec").unwrap_or(&Value::Null);
-    let named = items(spec, "scopes").iter().filter_map(Value::as_str);
-    let selector = spec.get("scopeSelector").unwrap_or(&Value::Null);
-    counts
-        && named.into_iter().all(|scope| is_in(scope, "Exists", &[], measured, object))
-        && items(selector, "matchExpressions").iter().all(|one| {
+/// Whether an object is in every scope that a quota names.
+pub fn in_scopes(quota: &Object, measured: Measured, object: &Object) -> bool {
+    let (named, selected) = scopes(quota);
+    let mut named = named.iter().filter_map(Value::as_str);
+    named.all(|scope| is_in(scope, "Exists", &[], measured, object))
+        && selected.iter().all(|one| {
             is_in(text(one, "scopeName"), text(one, "operator"), items(one, "values"), measured, object)
         })
+}
+
+/// Whether a quota names scopes at all.
+pub fn has_scopes(quota: &Object) -> bool {
+    let (named, selected) = scopes(quota);
+    !named.is_empty() || !selected.is_empty()
+}
+
+fn scopes(quota: &Object) -> (&[Value], &[Value]) {
+    (list(quota.at(&["spec", "scopes"])), list(quota.at(&["spec", "scopeSelector", "matchExpressions"])))
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn is_in(scope: &str, operator: &str, values: &[Value], measured: Measured, object: &Object) -> bool {
@@ -61,13 +68,13 @@ fn selects(operator: &str, values: &[Value], class: Option<&str>) -> bool {
 }
 
 /// Whether a pod ends by itself.
-pub(super) fn is_terminating(pod: &Object) -> bool {
+pub fn is_terminating(pod: &Object) -> bool {
     let seconds = pod.at(&["spec", "activeDeadlineSeconds"]).and_then(Value::as_i64);
     seconds.is_some_and(|seconds| seconds >= 0)
 }
 
 /// The volume attributes classes that a claim has, had or is to have.
-pub(super) fn attribute_classes(claim: &Object) -> BTreeSet<&str> {
+pub fn attribute_classes(claim: &Object) -> BTreeSet<&str> {
     let paths: [&[&str]; 3] = [
         &["spec", "volumeAttributesClassName"],
         &["status", "currentVolumeAttributesClassName"],

@@ -8,33 +8,35 @@ use kube::Client;
 use kube::client::APIGroupDiscovery;
 use kube::core::{ApiResource, GroupVersionKind};
 
-use super::graph::Kind;
 use crate::discovery::{self, Found, can, fresh, name, stale};
 
 /// What owns nothing, is owned by nothing, and changes all the time.
 const IGNORED: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events")];
 
+/// A kind of objects.
+pub(crate) type Kind = Arc<ApiResource>;
+
 /// A kind as a reference may name it.
 #[derive(Clone, Debug)]
-pub(super) struct Served {
-    pub(super) resource: Kind,
-    pub(super) namespaced: bool,
+pub(crate) struct Served {
+    pub(crate) resource: Kind,
+    pub(crate) namespaced: bool,
 }
 
 /// All kinds that are served.
 #[derive(Default, Debug)]
-pub(super) struct Kinds {
+pub(crate) struct Kinds {
     /// By `apiVersion` and `kind`, in every version.
     by_name: HashMap<(String, String), Served>,
     /// One version of everything that comes, goes and can be watched.
-    pub(super) watched: HashSet<Kind>,
+    pub(crate) watched: HashSet<Kind>,
     /// Whether there may be more than was found.
-    pub(super) partial: bool,
+    pub(crate) partial: bool,
 }
 
 impl Kinds {
     /// Asks the server.
-    pub(super) async fn discover(client: &Client) -> Self {
+    pub(crate) async fn discover(client: &Client) -> Self {
         let Found { groups, failures } = discovery::groups(client).await;
         for failure in &failures {
             tracing::warn!(failure, "Not every kind could be found");
@@ -46,7 +48,7 @@ impl Kinds {
     }
 
     /// The kind that a reference names.
-    pub(super) fn named(&self, api_version: &str, kind: &str) -> Option<Served> {
+    pub(crate) fn named(&self, api_version: &str, kind: &str) -> Option<Served> {
         self.by_name.get(&(api_version.to_owned(), kind.to_owned())).cloned()
     }
 

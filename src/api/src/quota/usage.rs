@@ -2,14 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_api::quantity::{Format, Quantity};
-use portcullis_api::{GroupResource, Object, Value, time};
-
-use super::scopes;
-use crate::attributes::{Attributes, Operation};
-use crate::ledger::Usage;
+use super::Usage;
+use crate::quantity::{Format, Quantity};
 use crate::resources::{self, Amounts, Half};
 use crate::tree::{at, items, text};
+use crate::{GroupResource, Object, Value, time};
 
 /// What quotas count of pods, beside what has a prefix.
 const POD: &[&str] = &[
@@ -37,42 +34,21 @@ const ALIASES: &[&str] = &["configmaps", "replicationcontrollers", "resourcequot
 
 /// How an object is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Measured {
+pub enum Measured {
+    /// By what its containers ask for.
     Pod,
+    /// By its type and ports.
     Service,
+    /// By the storage it asks for.
     Claim,
     /// Only counted.
     Object,
 }
 
-/// Whether such a write can change what is used. Cheap.
-pub(super) fn is_measured(write: &Attributes<'_>) -> bool {
-    let create = write.operation == Operation::Create;
-    match (Measured::of(write), write.subresource) {
-        (Measured::Pod, "resize") | (Measured::Claim, "status") => !create,
-        (Measured::Pod | Measured::Service | Measured::Claim, "") => true,
-        (Measured::Object, "") => create,
-        _ => false,
-    }
-}
-
-/// Whether this write does.
-pub(super) fn may_change(write: &Attributes<'_>, object: &Object) -> bool {
-    let Some(old) = write.old.filter(|_| write.operation == Operation::Update) else { return true };
-    match (Measured::of(write), write.subresource) {
-        (Measured::Pod, "") => scopes::is_terminating(object) != scopes::is_terminating(old),
-        (Measured::Claim, "status") => {
-            let allocated = |claim: &Object| claim.at(&["status", "allocatedResources", "storage"]).cloned();
-            allocated(object) != allocated(old)
-                || scopes::attribute_classes(object) != scopes::attribute_classes(old)
-        }
-        _ => true,
-    }
-}
-
 impl Measured {
-    pub(super) fn of(write: &Attributes<'_>) -> Self {
-        match (&*write.resource.group, &*write.resource.resource) {
+    /// How objects of a resource are measured.
+    pub fn of(resource: &GroupResource) -> Self {
+        match (&*resource.group, &*resource.resource) {
             ("", "pods") => Self::Pod,
             ("", "services") => Self::Service,
             ("", "persistentvolumeclaims") => Self::Claim,
@@ -81,7 +57,7 @@ impl Measured {
     }
 
     /// Whether a name in a quota is about such objects.
-    pub(super) fn counts(self, write: &Attributes<'_>, name: &str) -> bool {
+    pub fn counts(self, resource: &GroupResource, name: &str) -> bool {
         match self {
             Self::Pod => POD.contains(&name) || is_extended(name),
             Self::Service => SERVICE.contains(&name),
@@ -89,12 +65,12 @@ impl Measured {
                 let by_class = name.split_once(BY_CLASS).is_some_and(|(_, what)| CLAIM.contains(&what));
                 by_class || CLAIM.contains(&name) || name == "count/persistentvolumeclaims"
             }
-            Self::Object => names_of(write.resource).iter().any(|own| own == name),
+            Self::Object => names_of(resource).iter().any(|own| own == name),
         }
     }
 
     /// What an object uses.
-    pub(super) fn usage(self, resource: &GroupResource, object: &Object) -> Usage {
+    pub fn usage(self, resource: &GroupResource, object: &Object) -> Usage {
         match self {
             Self::Pod => of_pod(object),
             Self::Service => of_service(object),
@@ -103,8 +79,14 @@ impl Measured {
         }
     }
 
+    /// What so many objects use of which only the number counts.
+    pub fn usage_of(self, resource: &GroupResource, number: usize) -> Usage {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        names_of(resource).into_iter().map(|name| (name, count(number))).collect()
+    }
+
     /// What is counted and containers do not name: `limits.cpu for: a,b`.
-    pub(super) fn missing(self, counted: &[&str], object: &Object) -> Option<String> {
+    pub fn missing(self, counted: &[&str], object: &Object) -> Option<String> {
         let spec = object.get("spec").filter(|spec| self == Self::Pod && !names_its_own(spec))?;
         let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for container in ["containers", "initContainers"].into_iter().flat_map(|field| items(spec, field)) {

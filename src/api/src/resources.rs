@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_api::Value;
-use portcullis_api::quantity::Quantity;
+use crate::Value;
+use crate::quantity::Quantity;
 
 use crate::tree::{at, items, text};
 
 /// Amounts by resource name, sorted by name.
-pub(crate) type Amounts<'a> = BTreeMap<&'a str, Quantity>;
+pub type Amounts<'a> = BTreeMap<&'a str, Quantity>;
 
 /// Which half of a container's resources is meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Half {
+pub enum Half {
+    /// What is kept free for it.
     Requests,
+    /// What it may take at most.
     Limits,
 }
 
@@ -27,13 +29,13 @@ impl Half {
 }
 
 /// A resource list read from a tree; what is no quantity is left out.
-pub(crate) fn read(list: Option<&Value>) -> Amounts<'_> {
+pub fn read(list: Option<&Value>) -> Amounts<'_> {
     let entries = list.and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(name, value)| Some((name.as_str(), quantity(value)?))).collect()
 }
 
 /// A quantity read from a tree.
-pub(crate) fn quantity(value: &Value) -> Option<Quantity> {
+pub fn quantity(value: &Value) -> Option<Quantity> {
     match value {
         Value::String(text) => Quantity::parse(text).ok(),
         Value::Number(number) => Quantity::parse(&number.to_string()).ok(),
@@ -42,13 +44,13 @@ pub(crate) fn quantity(value: &Value) -> Option<Quantity> {
 }
 
 /// A container's requests or limits.
-pub(crate) fn of_container(container: &Value, half: Half) -> Amounts<'_> {
+pub fn of_container(container: &Value, half: Half) -> Amounts<'_> {
     read(at(container, &["resources", half.field()]))
 }
 
 /// A pod's requests or limits as a whole: its containers and sidecars together, or its hungriest
 /// moment while it starts, whichever is more; what the pod names for itself goes before that.
-pub(crate) fn of_pod(spec: &Value, half: Half) -> Amounts<'_> {
+pub fn of_pod(spec: &Value, half: Half) -> Amounts<'_> {
     let mut total = Amounts::new();
     for container in items(spec, "containers") {
         add(&mut total, &of_container(container, half));
@@ -77,7 +79,7 @@ pub(crate) fn of_pod(spec: &Value, half: Half) -> Amounts<'_> {
 }
 
 /// Adds amounts to a sum.
-pub(crate) fn add<'a>(sum: &mut Amounts<'a>, more: &Amounts<'a>) {
+pub fn add<'a>(sum: &mut Amounts<'a>, more: &Amounts<'a>) {
     for (name, amount) in more {
         sum.entry(name).and_modify(|known| known.add(amount)).or_insert_with(|| amount.clone());
     }

@@ -184,11 +184,12 @@ impl Error {
 
     /// A text longer than allowed, in bytes.
     pub fn too_long(path: &Path, max: usize) -> Self {
+        let unit = if max == 1 { "byte" } else { "bytes" };
         Self {
             kind: ErrorKind::TooLong,
             path: path.clone(),
             shown: None,
-            detail: format!("may not be more than {max} bytes"),
+            detail: format!("may not be more than {max} {unit}"),
         }
     }
 

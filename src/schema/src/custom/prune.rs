@@ -26,11 +26,14 @@ pub(super) fn unknown(schema: &Structural, object: &mut Map<String, Value>) -> V
     walk.removed
 }
 
-/// Removes unknown fields of a value; an embedded object keeps its head. Tells whether there were any.
-pub(super) fn value(schema: &Structural, id: NodeId, value: &mut Value) -> bool {
+/// Removes unknown fields of a value; `whole` for an object of its own, which keeps its head.
+pub(super) fn value(schema: &Structural, id: NodeId, whole: bool, value: &mut Value) {
     let mut walk = Walk { schema, path: String::new(), removed: Vec::new() };
-    walk.value(Some(id), value);
-    !walk.removed.is_empty()
+    match (value, schema.node(id)) {
+        (Value::Object(members), node) if whole && node.preserve => walk.keep_members(node, true, members),
+        (Value::Object(members), node) if whole => walk.members(Some((node, true)), members),
+        (value, _) => walk.value(Some(id), value),
+    }
 }
 
 /// Removes nulls that may not be null and have no default.

@@ -75,6 +75,22 @@ fn mistakes_have_upstreams_words() {
 }
 
 #[test]
+fn values_are_shown_as_go_shows_them() {
+    let schema = json!({ "type": "object", "properties": {
+        "a": { "type": "object", "enum": [{ "b": 2.0 }], "x-kubernetes-preserve-unknown-fields": true },
+        "s": { "type": "string", "maxLength": 1 },
+    } });
+    errors(
+        &schema,
+        json!({ "a": { "c": "<", "d": 1e21 }, "s": "xy" }),
+        &[
+            r#"a: Unsupported value: {"c":"\u003c","d":1e+21}: supported values: "{\"b\":2}""#,
+            "s: Too long: may not be more than 1 byte",
+        ],
+    );
+}
+
+#[test]
 fn unknown_fields_go() {
     let mut thing = object(json!({
         "apiVersion": "ex.io/v1", "kind": "Thing", "metadata": { "name": "x" }, "extra": 1,

@@ -45,7 +45,7 @@ pub use tracker::{OneVersion, Tracker, Versions, keep_times_if_unchanged};
 pub use validate::{Misfits, misfits};
 pub use writable::{Writable, writable};
 
-pub(crate) use scalar::go_float;
+pub(crate) use scalar::{go_float, write_string};
 pub(crate) use validate::{go_plain, go_type};
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ fn whole(float: f64) -> Option<i64> {
 }
 
 /// Writes a string as Go's encoder does: `<`, `>`, `&` and the line separators escaped.
-fn write_string(text: &str, out: &mut String) {
+pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {

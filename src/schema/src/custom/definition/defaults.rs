@@ -108,9 +108,10 @@ impl<'s> Walk<'s> {
     }
 
     fn outside(&mut self, id: NodeId, value: &Value, at: &At<'_>) -> Option<ErrorList> {
-        let whole = self.schema.node(id).embedded;
+        let whole = id == self.schema.root() || self.schema.node(id).embedded;
         let mut pruned = value.clone();
-        if prune::value(self.schema, id, &mut pruned) {
+        prune::value(self.schema, id, whole, &mut pruned);
+        if pruned != *value {
             let words = "must not have unknown fields";
             self.errors.push(Error::invalid(&at.path(), shown(value), words));
         }

@@ -116,6 +116,21 @@ fn defaults_fit_their_schema() {
 }
 
 #[test]
+fn a_default_at_the_root_is_a_whole_object() {
+    errors(
+        json!({ "type": "object", "default": {} }),
+        &[
+            "s.openAPIV3Schema.default.apiVersion: Required value",
+            "s.openAPIV3Schema.default.kind: Required value",
+        ],
+    );
+    errors_in(
+        json!({ "type": "object", "properties": { "b": { "type": "string" } }, "default": { "metadata": 1 } }),
+        &["AT.default: Invalid value: {\"metadata\":1}: must not have unknown fields"],
+    );
+}
+
+#[test]
 fn what_is_not_supported_is_told() {
     errors_in(json!({ "type": "string", "$ref": "x" }), &["AT.$ref: Forbidden: $ref is not supported"]);
     errors_in(

@@ -6,7 +6,7 @@ use portcullis_api::Value;
 use portcullis_api::field::{Raw, go_quote};
 
 use super::super::data::{Data, Number};
-use crate::managed::go_float;
+use crate::managed::{go_float, write_string};
 
 /// A value in an error.
 pub(in super::super) fn shown(value: &Value) -> Raw {
@@ -20,8 +20,7 @@ pub(super) fn data(value: Data<'_>) -> Raw {
         Data::Bool(value) => value.to_string(),
         Data::Number(number) => return self::number(number),
         Data::Text(text) => go_quote(text),
-        Data::List(items) => escaped(serde_json::to_string(items).unwrap_or_default()),
-        Data::Object(members) => escaped(serde_json::to_string(members).unwrap_or_default()),
+        Data::List(_) | Data::Object(_) => json(value),
     })
 }
 
@@ -42,24 +41,63 @@ pub(super) fn float(float: f64) -> String {
 pub(super) fn listed(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => escaped(other.to_string()),
+        other => json(other.into()),
     }
 }
 
-/// JSON as Go writes it: what means something in HTML is escaped.
-fn escaped(json: String) -> String {
-    const SPECIAL: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
-    if !json.contains(SPECIAL) {
-        return json;
-    }
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        if SPECIAL.contains(&c) {
-            let _infallible = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
+/// JSON as Go writes it: whole floats like integers, and what means something in HTML escaped.
+fn json(value: Data<'_>) -> String {
+    let mut out = String::new();
+    write_json(value, &mut out);
+    out
+}
+
+fn write_json(value: Data<'_>, out: &mut String) {
+    match value {
+        Data::Null => out.push_str("null"),
+        Data::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        Data::Number(number) => write_number(number, out),
+        Data::Text(text) => write_string(text, out),
+        Data::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                comma(index, out);
+                write_json(item.into(), out);
+            }
+            out.push(']');
         }
-        out
-    })
+        Data::Object(members) => {
+            out.push('{');
+            for (index, (name, value)) in members.iter().enumerate() {
+                comma(index, out);
+                write_string(name, out);
+                out.push(':');
+                write_json(value.into(), out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn comma(index: usize, out: &mut String) {
+    if index > 0 {
+        out.push(',');
+    }
+}
+
+fn write_number(number: Number, out: &mut String) {
+    let _infallible = match number {
+        Number::Int(int) => write!(out, "{int}"),
+        Number::Float(float) if float == 0.0 || (1e-6..1e21).contains(&float.abs()) => write!(out, "{float}"),
+        Number::Float(float) => {
+            let text = format!("{float:e}");
+            let positive = text.split_once('e').filter(|(_, power)| !power.starts_with('-'));
+            match positive {
+                Some((digits, power)) => write!(out, "{digits}e+{power}"),
+                None => write!(out, "{text}"),
+            }
+        }
+    };
 }
 
 /// Whether a value is the one that is listed: numbers are converted to the listed one's type first, so

@@ -12,7 +12,7 @@ use portcullis_authn::{
     ServiceAccountTokens, TokenFile, TokenIssuer, TokenScheme,
 };
 use portcullis_authz::rbac::RbacIndex;
-use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, policies};
+use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, NodeAuthorizer, policies};
 use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Renewer, Sites, server_config};
 use portcullis_registry::{Parts, Registry};
 use portcullis_storage::{Embedded, Store};
@@ -44,13 +44,15 @@ pub(crate) async fn assemble(
     let store = steps.run("store", || open_store(dir))?;
     let pki = steps.run("certificates", || open_pki(options, dir))?;
     let rbac = RbacIndex::new();
-    let chain = Arc::new(Chain::new().then(rbac.clone()));
+    let nodes = NodeAuthorizer::new();
+    let chain = Arc::new(Chain::new().then(nodes.clone()).then(rbac.clone()));
     let tokens = Arc::new(token_issuer(options, &pki)?);
     let parts = Parts {
         store: store.clone(),
         admission: admission(options)?,
         authorizer: chain.clone(),
         rbac,
+        nodes,
         tokens,
         ranges: options.service_ranges()?,
     };

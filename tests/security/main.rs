@@ -10,6 +10,7 @@ mod bodies;
 mod identities;
 mod installation;
 mod lists;
+mod nodes;
 mod objects;
 mod paths;
 mod traces;

@@ -33,6 +33,12 @@ impl UserInfo {
         self.groups.iter().any(|g| &**g == group)
     }
 
+    /// The node this user is: a name of the nodes' form in the nodes' group. It may be empty, which is
+    /// no node anybody knows.
+    pub fn node(&self) -> Option<&str> {
+        self.name.strip_prefix("system:node:").filter(|_| self.in_group("system:nodes"))
+    }
+
     /// The namespace and name of the service account this user is, if it is one.
     pub fn service_account(&self) -> Option<(&str, &str)> {
         let (namespace, name) = self.name.strip_prefix("system:serviceaccount:")?.split_once(':')?;

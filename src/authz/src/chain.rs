@@ -28,6 +28,9 @@ pub trait Authorizer: Send + Sync {
 
     /// What the user may do in a namespace, as far as it can be listed.
     fn rules(&self, user: &UserInfo, namespace: &str) -> Rules;
+
+    /// Counts the changes that may change a decision about the user.
+    fn generation(&self, user: &UserInfo) -> u64;
 }
 
 /// A rule source that can only refuse.
@@ -37,6 +40,9 @@ pub trait Guard: Send + Sync {
 
     /// Why this must not be done; an evaluation error is a reason too.
     fn objection(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Option<Reason>;
+
+    /// Counts the changes.
+    fn generation(&self) -> u64;
 }
 
 /// The authorizers in their order.
@@ -93,6 +99,12 @@ impl Chain {
             }
         }
         Receipt::new(None, Decision::NoOpinion(grounds))
+    }
+
+    /// Counts the changes that may change a decision about the user: as long as it stays, so do they.
+    pub fn generation(&self, user: &UserInfo) -> u64 {
+        let guards = self.guards.iter().map(|guard| guard.generation());
+        guards.chain(self.authorizers.iter().map(|one| one.generation(user))).fold(0, u64::wrapping_add)
     }
 
     /// What the user may do in a namespace, as far as it can be listed. Guards make it incomplete.

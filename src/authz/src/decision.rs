@@ -31,6 +31,8 @@ pub struct Grounds {
 pub enum Reason {
     /// The user is in `system:masters`, which nothing binds.
     Masters,
+    /// A node needs it for what runs on it.
+    Node,
     /// A binding grants it.
     Granted(Grant),
     /// Nothing granted it, and these roles that bindings name do not exist.
@@ -88,7 +90,7 @@ impl Grounds {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Masters => Ok(()),
+            Self::Masters | Self::Node => Ok(()),
             Self::Granted(grant) => write!(f, "RBAC: allowed by {grant}"),
             Self::Unresolved(missing) => write!(f, "RBAC: {}", aggregate(missing.iter())),
             Self::Said(words) => f.write_str(words),

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A decision is a pure function of user, attributes and indexes ([`chain`]); RBAC's index is kept up
-//! to date write by write ([`rbac`]). The [`Permit`] that a decision yields is asked again at the
+//! to date write by write ([`rbac`]), as is the graph of what belongs to which node ([`node`]). The [`Permit`] that a decision yields is asked again at the
 //! door of storage. Reviews ([`review`]) put questions to the same chain.
 
 pub mod attributes;
@@ -20,6 +20,7 @@ mod fairness;
 mod forbidden;
 mod impersonate;
 pub mod listing;
+pub mod node;
 mod permit;
 pub mod policies;
 pub mod rbac;
@@ -35,5 +36,6 @@ pub use evidence::{Authorized, Effective, Seated};
 pub use fairness::{DEFAULT_SEATS, Fairness, FairnessLayer, Queue};
 pub use forbidden::forbidden;
 pub use impersonate::{Impersonate, ImpersonateLayer};
+pub use node::NodeAuthorizer;
 pub use permit::Permit;
 pub use rbac::RbacIndex;

@@ -41,8 +41,8 @@ use std::time::Duration;
 use portcullis_admission as admission;
 use portcullis_api::{Body, Result};
 use portcullis_authn::{Authenticator, TokenIssuer};
-use portcullis_authz::Chain;
 use portcullis_authz::rbac::RbacIndex;
+use portcullis_authz::{Chain, NodeAuthorizer};
 use portcullis_storage::{Caches, Store};
 
 pub use allocate::ServiceRanges;
@@ -66,6 +66,8 @@ pub struct Parts {
     pub authorizer: Arc<Chain>,
     /// RBAC's index, kept up to date by every commit.
     pub rbac: RbacIndex,
+    /// What belongs to which node, kept up to date by every commit.
+    pub nodes: NodeAuthorizer,
     /// Signs service-account tokens.
     pub tokens: Arc<TokenIssuer>,
     /// Addresses and ports that services get.
@@ -81,6 +83,7 @@ pub struct Registry {
     admission: admission::Chain,
     authorizer: Arc<Chain>,
     rbac: RbacIndex,
+    nodes: NodeAuthorizer,
     tokens: Arc<TokenIssuer>,
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
@@ -104,6 +107,7 @@ impl Registry {
             admission: parts.admission,
             authorizer: parts.authorizer,
             rbac: parts.rbac,
+            nodes: parts.nodes,
             tokens: parts.tokens,
             authenticator: std::sync::OnceLock::new(),
             trees: reader::Trees::default(),

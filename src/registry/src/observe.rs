@@ -1,10 +1,16 @@
-//! What must be current before a write is answered: RBAC's index and the ports in use.
+//! What must be current before a write is answered: RBAC's index, the graph of the nodes and the ports in
+//! use.
+
+use std::sync::Arc;
 
 use portcullis_api::{GroupResource, Object, Result};
-use portcullis_authz::rbac::RbacIndex;
+use portcullis_authz::NodeAuthorizer;
+use portcullis_authz::node::Watched;
+use portcullis_authz::rbac::{GROUP as RBAC_GROUP, RbacIndex};
 use portcullis_storage::{Change, Observer, Revision};
 
 use crate::Registry;
+use crate::allocate::Allocator;
 use crate::door::storage_error;
 
 /// The key prefixes of RBAC's resources.
@@ -15,27 +21,42 @@ const RBAC: [(&str, &str); 4] = [
     ("/registry/clusterrolebindings/", "clusterrolebindings"),
 ];
 
+/// The key prefixes of what the graph of the nodes is made of, each with its group and resource.
+const NODES: [(&str, &str, &str, Watched); 4] = [
+    ("/registry/pods/", "", "pods", Watched::Pods),
+    ("/registry/persistentvolumes/", "", "persistentvolumes", Watched::Volumes),
+    ("/registry/volumeattachments/", "storage.k8s.io", "volumeattachments", Watched::Attachments),
+    ("/registry/resourceslices/", "resource.k8s.io", "resourceslices", Watched::Slices),
+];
+
 struct Indexes {
     rbac: RbacIndex,
-    allocator: std::sync::Arc<crate::allocate::Allocator>,
+    nodes: NodeAuthorizer,
+    allocator: Arc<Allocator>,
 }
 
 impl Observer for Indexes {
     fn committed(&mut self, changes: &[Change], _revision: Revision) {
         for change in changes {
-            self.allocator.observe(change);
-            apply(&self.rbac, change);
+            self.apply(change);
         }
     }
 }
 
-fn apply(rbac: &RbacIndex, change: &Change) {
+impl Indexes {
+    fn apply(&self, change: &Change) {
+        self.allocator.observe(change);
+        observe_rbac(&self.rbac, change);
+        observe_nodes(&self.nodes, change);
+    }
+}
+
+fn observe_rbac(rbac: &RbacIndex, change: &Change) {
     let Some((prefix, resource)) = RBAC.iter().find(|(prefix, _)| change.key.starts_with(prefix)) else {
         return;
     };
-    let gr = GroupResource::new("rbac.authorization.k8s.io", *resource);
-    let path = change.key.get(prefix.len()..).unwrap_or_default();
-    let (namespace, name) = path.split_once('/').unwrap_or(("", path));
+    let gr = GroupResource::new(RBAC_GROUP, *resource);
+    let (namespace, name) = place(change, prefix);
     let object = change.value.as_ref().and_then(|value| serde_json::from_slice(value).ok()).map(Object::new);
     match object {
         Some(object) => rbac.upsert(&gr, &object),
@@ -44,26 +65,40 @@ fn apply(rbac: &RbacIndex, change: &Change) {
     };
 }
 
+fn observe_nodes(nodes: &NodeAuthorizer, change: &Change) {
+    let found = NODES.iter().find(|(prefix, ..)| change.key.starts_with(prefix));
+    let Some((prefix, _, _, what)) = found else { return };
+    let (namespace, name) = place(change, prefix);
+    nodes.observe(*what, namespace, name, change.value.as_deref());
+}
+
+/// The namespace and name in a key.
+fn place<'a>(change: &'a Change, prefix: &str) -> (&'a str, &'a str) {
+    let path = change.key.get(prefix.len()..).unwrap_or_default();
+    path.split_once('/').unwrap_or(("", path))
+}
+
 impl Registry {
     /// Starts observing commits, then replays what was stored before.
     pub(crate) fn observe(&self) -> Result<()> {
-        let indexes = Indexes { rbac: self.rbac.clone(), allocator: self.allocator.clone() };
-        self.store().observe(Box::new(indexes)).map_err(storage_error)?;
-        let watched = RBAC
-            .iter()
-            .map(|(_, resource)| ("rbac.authorization.k8s.io", *resource))
-            .chain([("", "services")]);
-        for (group, name) in watched {
+        let indexes = || Indexes {
+            rbac: self.rbac.clone(),
+            nodes: self.nodes.clone(),
+            allocator: self.allocator.clone(),
+        };
+        self.store().observe(Box::new(indexes())).map_err(storage_error)?;
+        let rbac = RBAC.iter().map(|(_, resource)| (RBAC_GROUP, *resource));
+        let nodes = NODES.iter().map(|(_, group, resource, _)| (*group, *resource));
+        let replay = indexes();
+        for (group, name) in rbac.chain(nodes).chain([("", "services")]) {
             let Some(resource) = self.resources().get(group, "v1", name) else { continue };
             for entry in resource.snapshot()?.iter() {
-                let change = Change {
+                replay.apply(&Change {
                     revision: entry.revision(),
                     key: entry.key().clone(),
                     value: Some(entry.body().clone()),
                     previous: None,
-                };
-                self.allocator.observe(&change);
-                apply(&self.rbac, &change);
+                });
             }
         }
         Ok(())

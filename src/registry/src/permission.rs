@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use portcullis_api::{RequestInfo, UserInfo};
-use portcullis_authz::rbac::RbacIndex;
 use portcullis_authz::{Attributes, Chain};
 use tokio::time::Instant;
 
@@ -12,10 +11,11 @@ use crate::call::Call;
 /// The permission an open stream stands on.
 pub(crate) struct Standing {
     chain: Arc<Chain>,
-    rbac: RbacIndex,
     user: UserInfo,
     info: Arc<RequestInfo>,
-    generation: u64,
+    /// The one of the last decision; `None` makes the first look decide, so that no change between the
+    /// gate and here is missed.
+    generation: Option<u64>,
     ends: Option<Instant>,
 }
 
@@ -24,10 +24,9 @@ impl Call<'_> {
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             chain: self.registry.authorizer.clone(),
-            rbac: self.registry.rbac.clone(),
             user: self.user.clone(),
             info: self.info.clone(),
-            generation: self.registry.rbac.generation(),
+            generation: None,
             ends: self.credential_ends,
         }
     }
@@ -40,7 +39,7 @@ impl Standing {
         if self.ends.is_some_and(|end| Instant::now() >= end) {
             return false;
         }
-        let generation = self.rbac.generation();
+        let generation = Some(self.chain.generation(&self.user));
         if generation == self.generation {
             return true;
         }

@@ -12,7 +12,7 @@ use portcullis_authn::{
     TokenScheme,
 };
 use portcullis_authz::rbac::RbacIndex;
-use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, policies};
+use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, NodeAuthorizer, policies};
 use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Sites, server_config};
 use portcullis_registry::{Parts, Registry, ServiceRanges};
 use portcullis_storage::{Embedded, Options, Store};
@@ -41,8 +41,9 @@ impl ControlPlane {
         let pki = pki(&dir)?;
         let tokens = Arc::new(TokenIssuer::new(DEFAULT_ISSUER, audiences(), pki.token_key())?);
         let rbac = RbacIndex::new();
-        let chain = Arc::new(Chain::new().then(rbac.clone()));
-        let registry = registry(&store, &chain, rbac, &tokens).await?;
+        let nodes = NodeAuthorizer::new();
+        let chain = Arc::new(Chain::new().then(nodes.clone()).then(rbac.clone()));
+        let registry = registry(&store, &chain, (rbac, nodes), &tokens).await?;
         let authenticator = authenticator(&pki, &registry)?;
         registry.set_authenticator(authenticator.clone());
         let audit = Arc::new(Memory::default());
@@ -115,7 +116,7 @@ fn pki(dir: &TempDir) -> Result<Arc<Pki>> {
 async fn registry(
     store: &Arc<dyn Store>,
     chain: &Arc<Chain>,
-    rbac: RbacIndex,
+    (rbac, nodes): (RbacIndex, NodeAuthorizer),
     tokens: &Arc<TokenIssuer>,
 ) -> Result<Arc<Registry>> {
     let parts = Parts {
@@ -123,6 +124,7 @@ async fn registry(
         admission: Admission::new(plugins::built_in()),
         authorizer: chain.clone(),
         rbac,
+        nodes,
         tokens: tokens.clone(),
         ranges: ServiceRanges::default(),
     };

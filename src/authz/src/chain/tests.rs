@@ -14,6 +14,10 @@ impl Authorizer for Says {
     fn rules(&self, _: &UserInfo, _: &str) -> Rules {
         Rules::default()
     }
+
+    fn generation(&self, _: &UserInfo) -> u64 {
+        0
+    }
 }
 
 struct Objects(&'static str);
@@ -25,6 +29,10 @@ impl Guard for Objects {
 
     fn objection(&self, _: &UserInfo, attributes: &Attributes<'_>) -> Option<Reason> {
         (attributes.verb == self.0).then(|| Reason::Said("no".into()))
+    }
+
+    fn generation(&self) -> u64 {
+        0
     }
 }
 

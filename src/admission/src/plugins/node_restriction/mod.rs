@@ -29,7 +29,7 @@ impl Plugin for NodeRestriction {
     }
 
     fn handles(&self, write: &Attributes<'_>) -> bool {
-        write.operation != Operation::Connect && node_name(write).is_some()
+        write.operation != Operation::Connect && write.user.node().is_some()
     }
 
     fn mutate(&self, write: &Attributes<'_>, object: &mut Object) -> Result<()> {
@@ -44,11 +44,6 @@ impl Plugin for NodeRestriction {
     }
 }
 
-/// The node a user is: only the exact name form in the nodes' group is one. The name may be empty.
-fn node_name<'a>(write: &Attributes<'a>) -> Option<&'a str> {
-    write.user.name.strip_prefix("system:node:").filter(|_| write.user.in_group("system:nodes"))
-}
-
 /// A write by a node.
 struct NodeWrite<'a> {
     node: &'a str,
@@ -58,7 +53,7 @@ struct NodeWrite<'a> {
 
 impl<'a> NodeWrite<'a> {
     fn of(write: &'a Attributes<'a>, object: Option<&'a Object>) -> Option<Self> {
-        Some(Self { node: node_name(write)?, write, object })
+        Some(Self { node: write.user.node()?, write, object })
     }
 
     fn judge(&self) -> Result<()> {

@@ -261,14 +261,14 @@ fn missing_roles_are_reasons_and_do_not_stop_others() {
 #[test]
 fn changes_show_at_once_and_raise_the_generation() {
     let (index, u) = with_rules(json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]));
-    let before = index.generation();
+    let before = index.generation(&UserInfo::default());
     index.upsert(&resource("rolebindings"), &object(binding("n", "b", "Role", "r", user("v"))));
     assert!(!asks(&index, &u, "get", "pods@n"));
     assert!(asks(&index, &UserInfo::new("v", [""; 0]), "get", "pods@n"));
     index.remove(&resource("rolebindings"), "n", "b");
     assert!(!asks(&index, &UserInfo::new("v", [""; 0]), "get", "pods@n"));
     index.remove(&resource("roles"), "n", "r");
-    assert_eq!(index.generation(), before + 3);
+    assert_eq!(index.generation(&UserInfo::default()), before + 3);
     assert!(index.0.tables.read().bindings.is_empty() && index.0.tables.read().roles.is_empty());
     assert!(!index.upsert(&GroupResource::new("", "pods"), &object(json!({}))));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::field;
@@ -136,6 +136,8 @@ struct Inner {
     cont: String,
     /// `Warning` texts that go with the answer.
     warnings: Vec<String>,
+    /// A further header of the answer.
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// The answer of a fallible step on a request's path.
@@ -152,6 +154,7 @@ impl ApiError {
             log: None,
             cont: String::new(),
             warnings: Vec::new(),
+            header: None,
         }))
     }
 
@@ -308,6 +311,18 @@ impl ApiError {
     pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
         self.0.warnings.extend(warnings);
         self
+    }
+
+    /// Sets a header that goes with the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
+    }
+
+    /// The header that goes with the answer.
+    pub fn header(&self) -> Option<&(HeaderName, HeaderValue)> {
+        self.0.header.as_ref()
     }
 
     /// What the client is warned of beside the error.

@@ -1,10 +1,14 @@
 //! The gate that asks the chain: `Seated` in, `Authorized` with its permit out.
+//!
+//! The answer carries the decision's id. Whoever is refused is told the id beside upstream's words; the reasons
+//! are for those who may read them.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures::future::{Either, Ready, ready};
-use http::Response;
+use http::{HeaderName, HeaderValue, Response};
 use portcullis_api::{ApiError, Body};
 use portcullis_audit::{AuditSlot, HasSlot};
 use tower::{Layer, Service};
@@ -13,11 +17,14 @@ use tracing::info;
 use crate::chain::Chain;
 use crate::decision::Receipt;
 use crate::evidence::{Authorized, Seated};
-use crate::permit::Permit;
+use crate::permit::{Permit, Refusal};
 
 const DECISION: &str = "authorization.k8s.io/decision";
 const REASON: &str = "authorization.k8s.io/reason";
 const RECEIPT: &str = "portcullis.io/decision-id";
+
+/// Names the decision about a request, on every answer to one that was decided.
+pub const DECISION_ID: HeaderName = HeaderName::from_static("portcullis-decision-id");
 
 /// Makes [`Authorize`] services.
 #[derive(Clone)]
@@ -48,10 +55,11 @@ pub struct Authorize<S> {
 impl<S> Service<Seated> for Authorize<S>
 where
     S: Service<Authorized, Response = Response<Body>, Error = ApiError>,
+    S::Future: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = ApiError;
-    type Future = Either<Ready<Result<Response<Body>, ApiError>>, S::Future>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ApiError>> {
         self.inner.poll_ready(cx)
@@ -60,21 +68,37 @@ where
     fn call(&mut self, request: Seated) -> Self::Future {
         match Permit::decided(&self.chain, request.user().clone(), Arc::clone(request.info())) {
             Ok(permit) => {
-                if let Some(receipt) = permit.receipt() {
-                    note(request.slot(), "allow", receipt);
-                }
-                Either::Right(self.inner.call(Authorized::assertion(request, permit)))
+                let id = permit.receipt().map(|receipt| {
+                    self.record("allow", &request, receipt);
+                    receipt.id().to_string()
+                });
+                let answer = self.inner.call(Authorized::assertion(request, permit));
+                Box::pin(async move { answer.await.map(|response| named(response, id)) })
             }
             Err(refusal) => {
-                note(request.slot(), "forbid", &refusal.receipt);
-                let (slot, info) = (request.slot(), request.info());
-                info!(
-                    audit.id = %slot.audit_id(), user.name = %request.user().name, verb = %info.verb,
-                    path = %info.path, decision.id = %refusal.receipt.id(), "Request denied"
-                );
-                Either::Left(ready(Err(refusal.error)))
+                self.record("forbid", &request, &refusal.receipt);
+                Box::pin(std::future::ready(Err(told(refusal))))
             }
         }
+    }
+}
+
+impl<S> Authorize<S> {
+    /// Leaves the decision where audit, explanations and rules on trial find it.
+    fn record(&self, decision: &'static str, request: &Seated, receipt: &Receipt) {
+        note(request.slot(), decision, receipt);
+        receipt.note_use();
+        let (user, info) = (request.user(), request.info());
+        if let Some(shadow) = self.chain.shadowing() {
+            shadow.weigh(user, info, receipt.is_allowed(), receipt.decision().is_denied());
+        }
+        if !receipt.is_allowed() {
+            info!(
+                audit.id = %request.slot().audit_id(), user.name = %user.name, verb = %info.verb,
+                path = %info.path, decision.id = %receipt.id(), "Request denied"
+            );
+        }
+        self.chain.receipts().keep(user, info, receipt.clone());
     }
 }
 
@@ -82,6 +106,26 @@ fn note(slot: &AuditSlot, decision: &'static str, receipt: &Receipt) {
     slot.annotate(DECISION, decision);
     slot.annotate(REASON, receipt.reason());
     slot.annotate(RECEIPT, receipt.id().to_string());
+}
+
+fn named(mut response: Response<Body>, id: Option<String>) -> Response<Body> {
+    if let Some(id) = id.and_then(|id| HeaderValue::try_from(id).ok()) {
+        response.headers_mut().insert(DECISION_ID, id);
+    }
+    response
+}
+
+/// The refusal with the id in a header for programs and a warning for people. It says no more than that.
+fn told(refusal: Refusal) -> ApiError {
+    let id = refusal.receipt.id().to_string();
+    let words = format!("portcullis: decision {id}; those who may read it: portcullis policy explain {id}");
+    let mut warnings = refusal.error.warnings().to_vec();
+    warnings.push(words);
+    let error = refusal.error.with_warnings(warnings);
+    match HeaderValue::try_from(id) {
+        Ok(id) => error.with_header(DECISION_ID, id),
+        Err(_) => error,
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use portcullis_api::UserInfo;
 
 use crate::attributes::Attributes;
 use crate::decision::{Decision, Grounds, Reason, Receipt};
+use crate::files::PolicyFiles;
 use crate::listing::Rules;
+use crate::receipts::Receipts;
+use crate::shadow::Shadow;
 
 /// The group that nothing binds.
 pub const MASTERS: &str = "system:masters";
@@ -50,6 +53,8 @@ pub trait Guard: Send + Sync {
 pub struct Chain {
     guards: Vec<Box<dyn Guard>>,
     authorizers: Vec<Box<dyn Authorizer>>,
+    receipts: Receipts,
+    shadow: Option<Shadow>,
 }
 
 impl Chain {
@@ -70,6 +75,33 @@ impl Chain {
     pub fn then(mut self, authorizer: impl Authorizer + 'static) -> Self {
         self.authorizers.push(Box::new(authorizer));
         self
+    }
+
+    /// Tries rules out beside the chain: what they would change is counted.
+    #[must_use]
+    pub fn shadow(mut self, files: PolicyFiles) -> Self {
+        self.shadow = Some(Shadow::new(files));
+        self
+    }
+
+    /// The recent decisions about requests.
+    pub fn receipts(&self) -> &Receipts {
+        &self.receipts
+    }
+
+    /// The rules that are tried out.
+    pub fn shadowing(&self) -> Option<&Shadow> {
+        self.shadow.as_ref()
+    }
+
+    /// What each guard and authorizer says, asked without regard to the others.
+    pub fn walk(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Vec<(&'static str, Decision)> {
+        let object = |guard: &dyn Guard| match guard.objection(user, attributes) {
+            Some(reason) => Decision::deny(reason),
+            None => Decision::no_opinion(),
+        };
+        let guards = self.guards.iter().map(|guard| (guard.name(), object(&**guard)));
+        guards.chain(self.authorizers.iter().map(|one| (one.name(), one.decide(user, attributes)))).collect()
     }
 
     /// The names of the authorizers, in order.

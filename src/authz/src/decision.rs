@@ -1,9 +1,10 @@
 //! What was decided and why. Reasons are facts; they become words only when somebody asks.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
+use crate::files::{Effect, Rule};
 use crate::rbac::{Grant, MissingRole};
 
 /// An authorizer's answer, each with its grounds.
@@ -33,6 +34,8 @@ pub enum Reason {
     Masters,
     /// A node needs it for what runs on it.
     Node,
+    /// A rule of a policy file decides; why it could not be weighed, where that is so.
+    Rule(Arc<Rule>, Option<&'static str>),
     /// A binding grants it.
     Granted(Grant),
     /// Nothing granted it, and these roles that bindings name do not exist.
@@ -91,6 +94,11 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Masters | Self::Node => Ok(()),
+            // Whom it refuses is told what the author wants told, and no more.
+            Self::Rule(rule, _) if rule.effect == Effect::Deny => {
+                rule.reason.as_deref().map_or(Ok(()), |words| f.write_str(words))
+            }
+            Self::Rule(..) => Ok(()),
             Self::Granted(grant) => write!(f, "RBAC: allowed by {grant}"),
             Self::Unresolved(missing) => write!(f, "RBAC: {}", aggregate(missing.iter())),
             Self::Said(words) => f.write_str(words),
@@ -98,9 +106,12 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Names one decision of this process, for receipts, audit and explanations.
+/// Names one decision, for receipts, audit and explanations: when the process started, and a count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct DecisionId(u64);
+
+/// When this process decided first, in seconds, so that ids of two processes differ.
+static EPOCH: LazyLock<i64> = LazyLock::new(|| jiff::Timestamp::now().as_second());
 
 impl DecisionId {
     fn next() -> Self {
@@ -111,7 +122,7 @@ impl DecisionId {
 
 impl fmt::Display for DecisionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}", self.0)
+        write!(f, "{:x}-{:x}", *EPOCH, self.0)
     }
 }
 
@@ -152,6 +163,17 @@ impl Receipt {
     /// The reasons in upstream's words.
     pub fn reason(&self) -> String {
         self.decision.grounds().reason()
+    }
+
+    /// Notes in the ledger of use what decided about a request.
+    pub(crate) fn note_use(&self) {
+        for reason in &self.decision.grounds().reasons {
+            match reason {
+                Reason::Rule(rule, _) => rule.used.note(),
+                Reason::Granted(grant) => grant.used().note(),
+                Reason::Masters | Reason::Node | Reason::Unresolved(_) | Reason::Said(_) => {}
+            }
+        }
     }
 }
 

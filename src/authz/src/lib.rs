@@ -7,16 +7,18 @@
 //! ```
 //!
 //! A decision is a pure function of user, attributes and indexes ([`chain`]); RBAC's index is kept up
-//! to date write by write ([`rbac`]), as is the graph of what belongs to which node ([`node`]). The [`Permit`] that a decision yields is asked again at the
+//! to date write by write ([`rbac`]), as is the graph of what belongs to which node ([`node`]). Policy files ([`files`]) are replaced as a whole. The [`Permit`] that a decision yields is asked again at the
 //! door of storage. Reviews ([`review`]) put questions to the same chain.
 
 pub mod attributes;
+pub mod authorities;
 mod authorize;
 pub mod chain;
 pub mod decision;
 mod effects;
 mod evidence;
 mod fairness;
+pub mod files;
 mod forbidden;
 mod impersonate;
 pub mod listing;
@@ -24,18 +26,26 @@ pub mod node;
 mod permit;
 pub mod policies;
 pub mod rbac;
+pub mod receipts;
 pub mod review;
+mod shadow;
 #[cfg(test)]
 mod testing;
+mod used;
 
 pub use attributes::Attributes;
+pub use authorities::{Authorities, Plan};
 pub use authorize::{Authorize, AuthorizeLayer};
 pub use chain::{Authorizer, Chain, Guard};
 pub use decision::{Decision, Receipt};
 pub use evidence::{Authorized, Effective, Seated};
 pub use fairness::{DEFAULT_SEATS, Fairness, FairnessLayer, Queue};
+pub use files::{NamespaceLabels, PolicyFiles};
 pub use forbidden::forbidden;
 pub use impersonate::{Impersonate, ImpersonateLayer};
 pub use node::NodeAuthorizer;
 pub use permit::Permit;
 pub use rbac::RbacIndex;
+pub use receipts::Receipts;
+pub use shadow::Shadow;
+pub use used::Used;

@@ -7,6 +7,7 @@
 //! cover        whether rules cover other rules: the ground of the escalation checks
 //! escalation   nobody grants what they do not hold, unless they may `escalate` or `bind`
 //! aggregation  the rules of a role that gathers others by label
+//! nearest      what would have to be granted
 //! reconcile    brings the bootstrap objects of an existing cluster up to date
 //! ```
 
@@ -15,6 +16,7 @@ mod binding;
 mod cover;
 mod escalation;
 mod index;
+mod nearest;
 mod reconcile;
 mod role;
 mod rule;
@@ -25,7 +27,8 @@ pub use escalation::{check_binding_escalation, check_role_escalation};
 pub use index::RbacIndex;
 pub use reconcile::{Reconciled, reconcile};
 pub use rule::Rule;
-pub(crate) use rule::{Words, url_matches, words};
+pub use rule::Words;
+pub(crate) use rule::{url_matches, words};
 
 /// The API group of roles and bindings.
 pub const GROUP: &str = "rbac.authorization.k8s.io";

@@ -74,8 +74,11 @@ where
     }
 }
 
-/// Puts the warnings that were collected before the request was refused beside the refusal.
+/// Puts what was learned before the request was refused beside the refusal.
 fn warned(mut response: Response<Body>, error: &ApiError) -> Response<Body> {
+    if let Some((name, value)) = error.header() {
+        response.headers_mut().insert(name.clone(), value.clone());
+    }
     for header in error.warnings().iter().filter_map(|text| warning::header(text)) {
         response.headers_mut().append(WARNING, header);
     }

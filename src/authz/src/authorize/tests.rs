@@ -24,3 +24,13 @@ async fn who_may_gets_a_permit_and_who_may_not_a_refusal() {
         "pods \"p\" is forbidden: User \"u\" cannot delete resource \"pods\" in API group \"\" in the namespace \"n\""
     );
 }
+
+#[tokio::test]
+async fn an_answer_names_its_decision_and_a_refusal_tells_only_that() {
+    let answer = authorize(&UserInfo::new("root", [MASTERS]), Verb::Delete).await.unwrap();
+    assert!(answer.headers().contains_key(DECISION_ID));
+    let error = authorize(&UserInfo::new("u", [""; 0]), Verb::Delete).await.unwrap_err();
+    let id = error.header().map(|(_, id)| id.to_str().unwrap().to_owned()).unwrap();
+    let words = format!("portcullis: decision {id}; those who may read it: portcullis policy explain {id}");
+    assert_eq!(error.warnings(), [words]);
+}

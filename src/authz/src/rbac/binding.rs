@@ -6,6 +6,8 @@ use std::sync::Arc;
 use portcullis_api::field::go_quote;
 use portcullis_api::{Object, UserInfo, Value};
 
+use crate::used::Used;
+
 /// A RoleBinding or ClusterRoleBinding.
 #[derive(Debug)]
 pub(crate) struct Binding {
@@ -14,6 +16,8 @@ pub(crate) struct Binding {
     pub(crate) name: Arc<str>,
     pub(crate) role: RoleRef,
     pub(crate) subjects: Box<[Subject]>,
+    /// Since it was written or read last.
+    pub(crate) used: Used,
 }
 
 /// The role that a binding names.
@@ -47,6 +51,7 @@ impl Binding {
             name: object.name().into(),
             role: RoleRef::from_object(object),
             subjects: subjects.map(|s| Subject::from_value(s, namespace)).collect(),
+            used: Used::default(),
         }
     }
 }
@@ -132,6 +137,11 @@ impl Grant {
         (&self.binding.namespace, &self.binding.name)
     }
 
+    /// How often the binding decided.
+    pub fn used(&self) -> &Used {
+        &self.binding.used
+    }
+
     /// The kind and name of the role.
     pub fn role(&self) -> (&str, &str) {
         (&self.binding.role.kind, &self.binding.role.name)
@@ -140,7 +150,7 @@ impl Grant {
 
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Binding { namespace, name, role, subjects } = &*self.binding;
+        let Binding { namespace, name, role, subjects, used: _ } = &*self.binding;
         let binding = if namespace.is_empty() {
             format!("ClusterRoleBinding {}", go_quote(name))
         } else {

@@ -109,6 +109,36 @@ impl RbacIndex {
         tables.role(role, namespace).map(Arc::clone).ok_or_else(|| MissingRole { role: role.clone() })
     }
 
+    /// Shows each binding of a user in a namespace with its role's kind, name and rules.
+    pub(super) fn visit_granted(
+        &self,
+        user: &UserInfo,
+        namespace: &str,
+        mut visit: impl FnMut((&str, &str), (&str, &str), &[Rule]),
+    ) {
+        let tables = self.0.tables.read();
+        for binding in tables.scopes(namespace).flat_map(|bindings| bindings.of(user)) {
+            if let Some(role) = tables.role(&binding.role, &binding.namespace) {
+                let place = (&*binding.namespace, &*binding.name);
+                visit(place, (&binding.role.kind, &binding.role.name), role.rules());
+            }
+        }
+    }
+
+    /// Shows the namespace, name and rules of each role that would allow something, where it is asked.
+    pub(super) fn visit_roles(&self, asked: &Attributes<'_>, mut visit: impl FnMut(&str, &str, &[Rule])) {
+        let tables = self.0.tables.read();
+        let sought = Sought::new(asked);
+        let here = asked.namespace();
+        for namespace in if here.is_empty() { vec![""] } else { vec![here, ""] } {
+            for (name, role) in tables.roles.get(namespace).into_iter().flatten() {
+                if role.allows(&sought) {
+                    visit(namespace, name, role.rules());
+                }
+            }
+        }
+    }
+
     /// All rules that a user has in a namespace, bindings in the order of their names, and the roles
     /// that could not be found.
     pub(crate) fn rules_for(&self, user: &UserInfo, namespace: &str) -> (Vec<Rule>, Vec<MissingRole>) {

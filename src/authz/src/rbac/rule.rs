@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::attributes::{Attributes, Resource, Subject};
 
 /// A list of words of a rule.
-pub(crate) type Words = Box<[Box<str>]>;
+pub type Words = Box<[Box<str>]>;
 
 /// A rule of a role: verbs on resources, or verbs on paths.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]

@@ -1,0 +1,213 @@
+//! casbin decides on the rules that an index found.
+//!
+//! The model is `policies/model.conf`: a fixed matcher over our own functions. None of casbin's own functions is
+//! called (they panic on some texts or take unbounded time), nothing is read from CSV, and no enforcer remembers
+//! a decision. An enforcer is made once, and filled anew for each decision with the few rules to weigh: casbin
+//! scans all it holds. With no rule it is not asked, since it would weigh an empty one.
+
+use casbin::function_map::OperatorFunction;
+use casbin::rhai::Dynamic;
+use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter};
+use futures::FutureExt;
+use parking_lot::Mutex;
+use portcullis_api::UserInfo;
+
+use super::labels::NamespaceLabels;
+use super::pattern::{LIST, Pattern, STRAY, matches_encoded};
+use super::rule::{Effect, Rule, whole};
+use crate::attributes::{Attributes, Subject};
+
+/// The model that auditors read.
+const MODEL: &str = include_str!("../../../../policies/model.conf");
+/// How many idle enforcers are kept.
+const KEPT: usize = 16;
+
+/// Idle enforcers.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<Vec<Enforcer>>);
+
+/// A rule as casbin reads it.
+pub(super) type Row = Vec<String>;
+
+impl Pool {
+    /// Whether casbin allows a request by these rules, in this order.
+    ///
+    /// # Errors
+    /// When it cannot tell.
+    pub(super) fn allows<'r>(
+        &self,
+        rows: impl Iterator<Item = &'r Row>,
+        user: &UserInfo,
+        asked: &Attributes<'_>,
+        labels: &NamespaceLabels,
+    ) -> Result<bool, String> {
+        let idle = self.0.lock().pop();
+        let mut enforcer = match idle {
+            Some(enforcer) => enforcer,
+            None => enforcer()?,
+        };
+        let model = enforcer.get_mut_model();
+        model.clear_policy();
+        let mut filled = false;
+        for row in rows {
+            filled |= model.add_policy("p", "p", row.clone());
+        }
+        if !filled {
+            return Ok(false);
+        }
+        let verdict = enforcer.enforce(request(user, asked, labels)).map_err(|error| error.to_string());
+        let mut kept = self.0.lock();
+        if kept.len() < KEPT {
+            kept.push(enforcer);
+        }
+        verdict
+    }
+}
+
+/// A rule as casbin reads it; the number keeps equal rules apart.
+pub(super) fn row(number: usize, rule: &Rule) -> Row {
+    let list = |patterns: &[Pattern]| join(patterns.iter().map(Pattern::encode));
+    let open = |patterns: &[Pattern]| if patterns.is_empty() { format!("{LIST}~*") } else { list(patterns) };
+    let (groups, resources, namespaces, names) = match &rule.resources {
+        None => Default::default(),
+        Some(r) => (list(&r.groups), list(&r.resources), open(&r.namespaces), open(&r.names)),
+    };
+    let side = |pattern: &Option<Pattern>| pattern.as_ref().map_or_else(|| "~*".to_owned(), Pattern::encode);
+    let who = rule.subjects.iter().filter(|who| who.user.is_some() || who.group.is_some());
+    let users = join(who.clone().map(|who| side(&who.user)));
+    let members = join(who.map(|who| if who.group.is_none() { String::new() } else { side(&who.group) }));
+    let labels =
+        join(rule.namespace_labels.iter().map(|(key, pattern)| format!("{key}{}", pattern.encode())));
+    vec![
+        number.to_string(),
+        users,
+        members,
+        list(&rule.verbs),
+        groups,
+        resources,
+        namespaces,
+        names,
+        list(&rule.paths),
+        labels,
+        rule.effect.as_str().to_owned(),
+    ]
+}
+
+fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Vec<String> {
+    let (group, resource, name, path) = match &asked.subject {
+        Subject::Path(path) => ("", String::new(), "", plain(path)),
+        Subject::Resource(asked) => (asked.group, whole(asked), asked.name, String::new()),
+    };
+    let namespace = asked.namespace();
+    let known = labels.of(namespace).map(|all| join(all.iter().map(|(k, v)| plain(&format!("{k}={v}")))));
+    let scope = match asked.subject {
+        Subject::Path(_) => "path",
+        Subject::Resource(_) => "resource",
+    };
+    vec![
+        plain(&user.name),
+        join(user.groups.iter().map(|group| plain(group))),
+        plain(asked.verb),
+        scope.to_owned(),
+        plain(group),
+        plain(&resource),
+        plain(namespace),
+        plain(name),
+        path,
+        known.unwrap_or_else(|| STRAY.to_string()),
+    ]
+}
+
+/// A text that cannot be taken for several.
+fn plain(text: &str) -> String {
+    text.replace(LIST, "\u{fffd}")
+}
+
+fn join(items: impl Iterator<Item = String>) -> String {
+    // Each item is preceded by the separator, so that no item differs from one that is empty.
+    items.fold(String::new(), |mut all, item| {
+        all.push(LIST);
+        all.push_str(&item);
+        all
+    })
+}
+
+fn split(list: &str) -> impl Iterator<Item = &str> {
+    list.split(LIST).skip(1)
+}
+
+fn enforcer() -> Result<Enforcer, String> {
+    let ready = async {
+        let model = DefaultModel::from_str(MODEL).await?;
+        let mut enforcer = Enforcer::new(model, MemoryAdapter::default()).await?;
+        enforcer.add_function("who", OperatorFunction::Arg4(who));
+        enforcer.add_function("one", OperatorFunction::Arg2(one));
+        enforcer.add_function("place", OperatorFunction::Arg4(place));
+        enforcer.add_function("named", OperatorFunction::Arg4(named));
+        enforcer.add_function("labelled", OperatorFunction::Arg4(labelled));
+        Ok::<_, casbin::Error>(enforcer)
+    };
+    // Nothing is waited for: model and rules are in memory.
+    match ready.now_or_never() {
+        Some(made) => made.map_err(|error| error.to_string()),
+        None => Err("an enforcer was not ready at once".to_owned()),
+    }
+}
+
+/// A text of casbin's; anything else is no text of ours and matches nothing.
+fn text(value: &Dynamic) -> String {
+    value.clone().into_string().unwrap_or_else(|_| STRAY.to_string())
+}
+
+fn who(user: Dynamic, groups: Dynamic, users: Dynamic, members: Dynamic) -> Dynamic {
+    let (user, groups, users, members) = (text(&user), text(&groups), text(&users), text(&members));
+    let is = |(wanted, member): (&str, &str)| {
+        matches_encoded(wanted, &user)
+            && (member.is_empty() || split(&groups).any(|group| matches_encoded(member, group)))
+    };
+    split(&users).zip(split(&members)).any(is).into()
+}
+
+fn one(patterns: Dynamic, asked: Dynamic) -> Dynamic {
+    any(&text(&patterns), &text(&asked)).into()
+}
+
+/// `place(patterns, namespace, verb, effect)`
+fn place(patterns: Dynamic, namespace: Dynamic, verb: Dynamic, effect: Dynamic) -> Dynamic {
+    let (namespace, refuses) = (text(&namespace), text(&effect) == Effect::Deny.as_str());
+    let widely = refuses && namespace.is_empty() && is_many(&text(&verb));
+    (widely || any(&text(&patterns), &namespace)).into()
+}
+
+/// `named(patterns, name, verb, effect)`
+fn named(patterns: Dynamic, name: Dynamic, verb: Dynamic, effect: Dynamic) -> Dynamic {
+    let (name, verb, refuses) = (text(&name), text(&verb), text(&effect) == Effect::Deny.as_str());
+    let nameless = refuses && name.is_empty() && (is_many(&verb) || verb == "create");
+    (nameless || any(&text(&patterns), &name)).into()
+}
+
+/// `labelled(wanted, labels, namespace, effect)`
+fn labelled(wanted: Dynamic, labels: Dynamic, namespace: Dynamic, effect: Dynamic) -> Dynamic {
+    let (wanted, labels) = (text(&wanted), text(&labels));
+    if wanted.is_empty() {
+        return true.into();
+    }
+    if text(&namespace).is_empty() || labels == STRAY.to_string() {
+        return (text(&effect) == Effect::Deny.as_str()).into();
+    }
+    let has = |wanted: &str| {
+        let Some(at) = wanted.find(['=', '^', '~']) else { return false };
+        let (key, pattern) = wanted.split_at(at);
+        let value = split(&labels).find_map(|label| label.strip_prefix(key)?.strip_prefix('='));
+        value.is_some_and(|value| matches_encoded(pattern, value))
+    };
+    split(&wanted).all(has).into()
+}
+
+fn any(patterns: &str, asked: &str) -> bool {
+    split(patterns).any(|pattern| matches_encoded(pattern, asked))
+}
+
+fn is_many(verb: &str) -> bool {
+    matches!(verb, "list" | "watch" | "deletecollection")
+}

@@ -1,0 +1,220 @@
+//! Our own rules: a YAML file of allow and deny rules.
+//!
+//! ```yaml
+//! apiVersion: policy.portcullis.io/v1
+//! kind: PolicyRules
+//! rules:
+//!   - name: contractors-read-no-secrets
+//!     effect: deny
+//!     priority: 10
+//!     subjects: ["group:contractors-*"]
+//!     verbs: ["*"]
+//!     apiGroups: [""]
+//!     resources: [secrets]
+//!     namespaces: ["team-*"]
+//!     namespaceLabels: {tenant: acme}
+//!     reason: contractors read no secrets
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::load::LoadError;
+use super::pattern::Pattern;
+use super::rule::{DEFAULT_PRIORITY, Effect, Origin, Resources, Rule, Who};
+
+const VERSION: &str = "policy.portcullis.io/v1";
+const KIND: &str = "PolicyRules";
+/// Longest reason that is told to those refused.
+const MAX_REASON: usize = 256;
+
+/// Reads a file of rules.
+///
+/// # Errors
+/// The first thing that cannot be used, with its place.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, LoadError> {
+    let file: Arc<str> = file.into();
+    if text.trim().is_empty() {
+        return Err(LoadError::at(&file, 1, 1, "the file is empty".to_owned()));
+    }
+    let document: Document = serde_saphyr::from_str(text).map_err(|error| {
+        let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
+        LoadError::at(&file, line, column, first_line(&error.to_string()))
+    })?;
+    if document.api_version != VERSION || document.kind != KIND {
+        return Err(LoadError::at(&file, 1, 1, format!("apiVersion must be {VERSION} and kind {KIND}")));
+    }
+    let mut names = std::collections::HashSet::new();
+    let rules = document.rules.into_iter().map(|written| {
+        let (line, column) = (written.referenced.line(), written.referenced.column());
+        let origin = Origin { file: Arc::clone(&file), line, column };
+        if let Some(name) = &written.value.name
+            && !names.insert(name.value.clone())
+        {
+            let why = format!("a rule named {:?} is there already", name.value);
+            return Err(LoadError::at(&file, name.referenced.line(), name.referenced.column(), why));
+        }
+        written.value.into_rule(origin)
+    });
+    rules.collect()
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+type Texts = Vec<Spanned<String>>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    api_version: String,
+    kind: String,
+    rules: Vec<Spanned<Written>>,
+}
+
+/// A rule as written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    name: Option<Spanned<String>>,
+    effect: Verdict,
+    priority: Option<u32>,
+    subjects: Texts,
+    verbs: Texts,
+    #[serde(default)]
+    api_groups: Option<Texts>,
+    #[serde(default)]
+    resources: Option<Texts>,
+    #[serde(default)]
+    namespaces: Texts,
+    #[serde(default)]
+    names: Texts,
+    #[serde(default)]
+    paths: Texts,
+    #[serde(default)]
+    namespace_labels: BTreeMap<String, Spanned<String>>,
+    reason: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Allow,
+    Deny,
+}
+
+impl Written {
+    fn into_rule(self, origin: Origin) -> Result<Rule, LoadError> {
+        let wrong = |why: &str| LoadError::at(&origin.file, origin.line, origin.column, why.to_owned());
+        let read = Reader { origin: &origin };
+        if self.subjects.is_empty() || self.verbs.is_empty() {
+            return Err(wrong("a rule needs subjects and verbs"));
+        }
+        let resources = match (self.resources, self.api_groups) {
+            (Some(resources), Some(groups)) if !resources.is_empty() && !groups.is_empty() => {
+                Some(Resources {
+                    groups: read.patterns(&groups)?,
+                    resources: read.patterns(&resources)?,
+                    namespaces: read.patterns(&self.namespaces)?,
+                    names: read.patterns(&self.names)?,
+                })
+            }
+            (None, None) => None,
+            _ => return Err(wrong("resources and apiGroups come together, each with an entry or more")),
+        };
+        if resources.is_none() == self.paths.is_empty() {
+            return Err(wrong("a rule is about resources or about paths"));
+        }
+        if resources.is_none()
+            && !(self.namespaces.is_empty() && self.names.is_empty() && self.namespace_labels.is_empty())
+        {
+            return Err(wrong("paths have no namespace, name or labels"));
+        }
+        let labels = self.namespace_labels.iter().map(|(key, value)| {
+            if key.contains(['=', '^', '~']) || key.chars().any(char::is_control) {
+                return Err(read.wrong(value, "the key is no label's"));
+            }
+            Ok((Box::from(&**key), read.pattern(value)?))
+        });
+        Ok(Rule {
+            name: self.name.as_ref().map(|name| read.words(name).map(Box::from)).transpose()?,
+            effect: match self.effect {
+                Verdict::Allow => Effect::Allow,
+                Verdict::Deny => Effect::Deny,
+            },
+            priority: self.priority.unwrap_or(DEFAULT_PRIORITY),
+            subjects: self.subjects.iter().map(|subject| read.who(subject)).collect::<Result<_, _>>()?,
+            verbs: self.verbs.iter().map(|verb| read.verb(verb)).collect::<Result<_, _>>()?,
+            resources,
+            paths: read.patterns(&self.paths)?,
+            namespace_labels: labels.collect::<Result<_, _>>()?,
+            reason: self.reason.as_ref().map(|reason| read.words(reason).map(Arc::from)).transpose()?,
+            used: Arc::default(),
+            origin: origin.clone(),
+        })
+    }
+}
+
+/// Reads texts and says where they are wrong.
+struct Reader<'a> {
+    origin: &'a Origin,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, text: &Spanned<String>, why: &str) -> LoadError {
+        LoadError::at(&self.origin.file, text.referenced.line(), text.referenced.column(), why.to_owned())
+    }
+
+    fn patterns(&self, texts: &[Spanned<String>]) -> Result<Box<[Pattern]>, LoadError> {
+        texts.iter().map(|text| self.pattern(text)).collect()
+    }
+
+    fn pattern(&self, text: &Spanned<String>) -> Result<Pattern, LoadError> {
+        Pattern::parse(&text.value).map_err(|why| self.wrong(text, &why))
+    }
+
+    fn verb(&self, text: &Spanned<String>) -> Result<Pattern, LoadError> {
+        let plain = !text.value.is_empty() && text.value.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        match &*text.value {
+            "*" => Ok(Pattern::anything()),
+            _ if plain => self.pattern(text),
+            _ => Err(self.wrong(text, "a verb is a lower-case word or *")),
+        }
+    }
+
+    fn who(&self, text: &Spanned<String>) -> Result<Who, LoadError> {
+        let parse = |pattern: &str| Pattern::parse(pattern).map_err(|why| self.wrong(text, &why)).map(Some);
+        let written = &*text.value;
+        if written == "*" {
+            return Ok(Who { user: Some(Pattern::anything()), group: None });
+        }
+        match written.split_once(':') {
+            Some(("user", name)) if !name.is_empty() => Ok(Who { user: parse(name)?, group: None }),
+            Some(("group", name)) if !name.is_empty() => Ok(Who { user: None, group: parse(name)? }),
+            Some(("serviceaccount", account)) => match account.split_once('/') {
+                Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(Who {
+                    user: parse(&format!("system:serviceaccount:{namespace}:{name}"))?,
+                    group: None,
+                }),
+                _ => Err(self.wrong(text, "a service account is serviceaccount:NAMESPACE/NAME")),
+            },
+            _ => {
+                Err(self
+                    .wrong(text, "a subject is user:NAME, group:NAME, serviceaccount:NAMESPACE/NAME or *"))
+            }
+        }
+    }
+
+    /// A text that people read.
+    fn words<'t>(&self, text: &'t Spanned<String>) -> Result<&'t str, LoadError> {
+        if text.value.is_empty() || text.value.len() > MAX_REASON || text.value.chars().any(char::is_control)
+        {
+            return Err(self.wrong(text, "a name or reason has 1 to 256 bytes and no control characters"));
+        }
+        Ok(&text.value)
+    }
+}

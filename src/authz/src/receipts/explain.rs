@@ -1,0 +1,118 @@
+//! A decision in full: who asked for what, what each authorizer says, what is missing.
+
+use portcullis_api::{UserInfo, Value};
+use serde_json::json;
+
+use super::Record;
+use crate::attributes::{Attributes, Subject};
+use crate::authorities::Authorities;
+use crate::decision::{Decision, Grounds, Reason, Receipt};
+
+impl Authorities {
+    /// Explains a recent decision, for those who may read about everybody's; `None` if it is not kept.
+    pub fn explain(&self, id: &str) -> Option<Value> {
+        let record = self.chain.receipts().find(id)?;
+        let Record { at, user, info, receipt } = &*record;
+        let mut told = self.explain_now(user, &Attributes::from(&**info));
+        if let Some(told) = told.as_object_mut() {
+            told.insert("id".to_owned(), id.into());
+            told.insert("time".to_owned(), at.to_string().into());
+            told.insert("path".to_owned(), (*info.path).into());
+            told.insert("then".to_owned(), outcome(receipt));
+        }
+        Some(told)
+    }
+
+    /// Explains what would be decided now.
+    pub fn explain_now(&self, user: &UserInfo, asked: &Attributes<'_>) -> Value {
+        let receipt = self.chain.decide(user, asked);
+        let chain: Vec<Value> =
+            self.chain.walk(user, asked).iter().map(|(name, said)| step(name, said)).collect();
+        let mut told = json!({
+            "user": {"name": &*user.name, "groups": user.groups.iter().map(|g| &**g).collect::<Vec<_>>()},
+            "asked": subject(asked),
+            "now": outcome(&receipt),
+            "chain": chain,
+        });
+        if !receipt.is_allowed() && !receipt.decision().is_denied() {
+            told["missing"] = self.rbac.nearest(user, asked);
+        }
+        told
+    }
+}
+
+fn outcome(receipt: &Receipt) -> Value {
+    let mut told = grounds(receipt.decision());
+    if let Some(told) = told.as_object_mut() {
+        told.insert("by".to_owned(), receipt.authorizer().map_or(Value::Null, Value::from));
+    }
+    told
+}
+
+fn step(name: &str, said: &Decision) -> Value {
+    let mut told = grounds(said);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("authorizer".to_owned(), name.into());
+    }
+    told
+}
+
+fn grounds(decision: &Decision) -> Value {
+    let word = match decision {
+        Decision::Allow(_) => "allow",
+        Decision::Deny(_) => "deny",
+        Decision::NoOpinion(_) => "no opinion",
+    };
+    let Grounds { reasons, errors } = decision.grounds();
+    let reasons: Vec<Value> = reasons.iter().map(reason).collect();
+    let errors: Vec<&str> = errors.iter().map(|error| &**error).collect();
+    json!({"decision": word, "reasons": reasons, "errors": errors})
+}
+
+fn reason(reason: &Reason) -> Value {
+    match reason {
+        Reason::Masters => json!({"text": "the user is in system:masters, which nothing binds"}),
+        Reason::Node => json!({"text": "a node may do this, or needs it for what runs on it"}),
+        Reason::Rule(rule, why) => {
+            let mut told = json!({
+                "file": &*rule.origin.file,
+                "line": rule.origin.line,
+                "column": rule.origin.column,
+                "effect": rule.effect.as_str(),
+                "priority": rule.priority,
+            });
+            let texts = [("rule", rule.name.as_deref()), ("text", rule.reason.as_deref()), ("unclear", *why)];
+            for (field, text) in texts {
+                if let Some(text) = text {
+                    told[field] = text.into();
+                }
+            }
+            told
+        }
+        Reason::Granted(grant) => {
+            let (namespace, binding) = grant.binding();
+            let (role_kind, role) = grant.role();
+            let kind = if namespace.is_empty() { "ClusterRoleBinding" } else { "RoleBinding" };
+            json!({
+                "binding": {"kind": kind, "namespace": namespace, "name": binding},
+                "role": {"kind": role_kind, "name": role},
+                "text": grant.to_string(),
+            })
+        }
+        Reason::Unresolved(_) | Reason::Said(_) => json!({"text": reason.to_string()}),
+    }
+}
+
+fn subject(asked: &Attributes<'_>) -> Value {
+    match &asked.subject {
+        Subject::Path(path) => json!({"verb": asked.verb, "path": path}),
+        Subject::Resource(resource) => json!({
+            "verb": asked.verb,
+            "group": resource.group,
+            "resource": resource.resource,
+            "subresource": resource.subresource,
+            "namespace": resource.namespace,
+            "name": resource.name,
+        }),
+    }
+}

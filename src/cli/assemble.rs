@@ -11,16 +11,15 @@ use portcullis_authn::{
     Anonymous, AuthenticationConfiguration, Authenticator, BootstrapTokens, KeySet, Schemes,
     ServiceAccountTokens, TokenFile, TokenIssuer, TokenScheme,
 };
-use portcullis_authz::rbac::RbacIndex;
-use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, NodeAuthorizer, policies};
+use portcullis_authz::{DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Renewer, Sites, server_config};
 use portcullis_registry::{Parts, Registry};
 use portcullis_storage::{Embedded, Store};
 
-use super::Failure;
 use super::options::ServeOptions;
 use super::paths::DataDir;
 use super::steps::Steps;
+use super::{Failure, authorization};
 
 /// How long a shutdown waits for what is in flight.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -32,6 +31,7 @@ pub(crate) struct Running {
     store: Arc<dyn Store>,
     audit: Arc<AuditLog>,
     renewal: tokio::task::JoinHandle<()>,
+    policies: tokio::task::JoinHandle<()>,
 }
 
 /// Starts everything; each step reports itself.
@@ -43,16 +43,12 @@ pub(crate) async fn assemble(
     dir.create()?;
     let store = steps.run("store", || open_store(dir))?;
     let pki = steps.run("certificates", || open_pki(options, dir))?;
-    let rbac = RbacIndex::new();
-    let nodes = NodeAuthorizer::new();
-    let chain = Arc::new(Chain::new().then(nodes.clone()).then(rbac.clone()));
+    let authorities = authorization::authorities(options)?;
     let tokens = Arc::new(token_issuer(options, &pki)?);
     let parts = Parts {
         store: store.clone(),
         admission: admission(options)?,
-        authorizer: chain.clone(),
-        rbac,
-        nodes,
+        authorities: authorities.clone(),
         tokens,
         ranges: options.service_ranges()?,
     };
@@ -82,7 +78,7 @@ pub(crate) async fn assemble(
     let server = Server::builder()
         .tls(tls, trust)
         .authentication(authenticator)
-        .authorization(chain, Arc::new(fairness))
+        .authorization(authorities.clone(), Arc::new(fairness))
         .serving(audit.clone(), rest, Discovery::built_in(&shown))
         .health(health(&store))
         .oidc(Oidc {
@@ -95,7 +91,8 @@ pub(crate) async fn assemble(
         .await
         .map_err(|error| super::preflight::bind_failure(address, &error))?;
     let renewal = tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run());
-    Ok(Running { server, pki, store, audit, renewal })
+    let policies = authorization::keep_current(authorities);
+    Ok(Running { server, pki, store, audit, renewal, policies })
 }
 
 impl Running {
@@ -106,8 +103,9 @@ impl Running {
 
     /// Drains, then releases everything in the reverse order.
     pub(crate) async fn shutdown(self) -> Result<(), Failure> {
-        let Self { server, store, audit, renewal, .. } = self;
+        let Self { server, store, audit, renewal, policies, .. } = self;
         renewal.abort();
+        policies.abort();
         server.shutdown(DRAIN).await;
         audit.flush(Duration::from_secs(5));
         store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
@@ -222,7 +220,7 @@ fn authenticator(
     Ok(Authenticator::new(Schemes { audiences: audiences(options), tokens, anonymous, ..Schemes::default() }))
 }
 
-fn read(path: &std::path::Path, flag: &str) -> Result<String, Failure> {
+pub(super) fn read(path: &std::path::Path, flag: &str) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::caused(format!("{flag} {} cannot be read", path.display()), &error))
 }

@@ -4,6 +4,7 @@ mod administrators;
 mod apiserver;
 mod ask;
 mod assemble;
+mod authorization;
 mod certificates;
 mod certs;
 mod checks;
@@ -17,6 +18,7 @@ mod parts;
 mod paths;
 mod place;
 mod platform;
+mod policy;
 mod preflight;
 mod print;
 mod process;
@@ -56,6 +58,8 @@ enum Command {
     Apiserver(apiserver::Arguments),
     /// Issue, list and renew certificates.
     Certs(certs::Arguments),
+    /// Ask who may do what and why, and study policies before they are used.
+    Policy(policy::Arguments),
     /// Say which version this is.
     Version(version::Arguments),
 }
@@ -68,6 +72,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Status(arguments) => status::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
         Command::Apiserver(arguments) => apiserver::run(arguments),
         Command::Version(arguments) => version::run(&arguments),
     }

@@ -56,6 +56,25 @@ pub(crate) struct ServeOptions {
     /// Admission plugins not to run, though they run by default.
     #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
     pub(crate) disable_admission_plugins: Option<Vec<String>>,
+    /// The authorizers in the order in which they are asked: Node, PolicyFiles, RBAC, ABAC, AlwaysDeny or
+    /// AlwaysAllow; Node,PolicyFiles,RBAC by default.
+    #[arg(long, value_name = "MODES", value_delimiter = ',')]
+    pub(crate) authorization_mode: Option<Vec<String>>,
+    /// File with an AuthorizationConfiguration, instead of --authorization-mode.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authorization_config: Option<PathBuf>,
+    /// File of Kubernetes attribute policies, one JSON object a line, for mode ABAC.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authorization_policy_file: Option<PathBuf>,
+    /// Directory of policy files, which are read again when they change.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy_dir: Option<PathBuf>,
+    /// Directory of policy files to try out: what they would change is counted, and nothing else.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy_shadow_dir: Option<PathBuf>,
+    /// Permit AlwaysAllow, which gives everything to everybody.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) insecure_authorization_always_allow: Option<bool>,
     /// The audit log; audit.log in the data directory if not given.
     #[arg(long, value_name = "FILE")]
     pub(crate) audit_log_path: Option<PathBuf>,
@@ -118,6 +137,14 @@ impl ServeOptions {
             authentication_config: self.authentication_config.or(file.authentication_config),
             enable_admission_plugins: self.enable_admission_plugins.or(file.enable_admission_plugins),
             disable_admission_plugins: self.disable_admission_plugins.or(file.disable_admission_plugins),
+            authorization_mode: self.authorization_mode.or(file.authorization_mode),
+            authorization_config: self.authorization_config.or(file.authorization_config),
+            authorization_policy_file: self.authorization_policy_file.or(file.authorization_policy_file),
+            policy_dir: self.policy_dir.or(file.policy_dir),
+            policy_shadow_dir: self.policy_shadow_dir.or(file.policy_shadow_dir),
+            insecure_authorization_always_allow: self
+                .insecure_authorization_always_allow
+                .or(file.insecure_authorization_always_allow),
             audit_log_path: self.audit_log_path.or(file.audit_log_path),
             audit_log_maxsize: self.audit_log_maxsize.or(file.audit_log_maxsize),
             audit_log_maxbackup: self.audit_log_maxbackup.or(file.audit_log_maxbackup),

@@ -13,6 +13,7 @@ mod lists;
 mod nodes;
 mod objects;
 mod paths;
+mod policies;
 mod traces;
 mod transport;
 mod wire;

@@ -19,6 +19,7 @@ mod listener;
 mod metrics;
 mod oidc;
 mod openapi;
+mod policy;
 mod respond;
 mod server;
 mod stack;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use portcullis_audit::{Policy, Sink};
 use portcullis_authn::Authenticator;
-use portcullis_authz::{Chain, Fairness};
+use portcullis_authz::{Authorities, Fairness};
 use portcullis_pki::{ClientTrust, InProcessIdentity};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -52,7 +52,7 @@ pub struct WithAuthentication {
 /// Next: where it is written down.
 pub struct WithAuthorization {
     authenticated: WithAuthentication,
-    chain: Arc<Chain>,
+    authorities: Authorities,
     fairness: Arc<Fairness>,
 }
 
@@ -91,8 +91,8 @@ impl WithTls {
 
 impl WithAuthentication {
     /// Who says what may be done, and whose turn it is.
-    pub fn authorization(self, chain: Arc<Chain>, fairness: Arc<Fairness>) -> WithAuthorization {
-        WithAuthorization { authenticated: self, chain, fairness }
+    pub fn authorization(self, authorities: Authorities, fairness: Arc<Fairness>) -> WithAuthorization {
+        WithAuthorization { authenticated: self, authorities, fairness }
     }
 }
 
@@ -170,7 +170,7 @@ impl Ready {
         let (stop, stopped) = watch::channel(false);
         let in_flight = InFlight::default();
         let Self { authorized, sink, rest, discovery, settings } = self;
-        let WithAuthorization { authenticated, chain, fairness } = authorized;
+        let WithAuthorization { authenticated, authorities, fairness } = authorized;
         let WithAuthentication { tls: WithTls { tls, trust }, authenticator } = authenticated;
         let gates = Gates {
             deadline: settings.deadline,
@@ -182,7 +182,7 @@ impl Ready {
             policy: settings.audit,
             strict_audit: settings.strict_audit,
             authenticator,
-            chain,
+            chain: authorities.chain.clone(),
             fairness,
         };
         let dispatch = Dispatch {
@@ -192,6 +192,7 @@ impl Ready {
             health: settings.health.ready(not_stopping(stopped.clone())),
             metrics: metrics.clone(),
             oidc: settings.oidc,
+            authorities,
         };
         let api = stack(gates, dispatch);
         let listener = Listener {

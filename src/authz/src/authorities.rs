@@ -7,6 +7,7 @@
 
 mod configuration;
 mod modes;
+mod report;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use portcullis_api::UserInfo;
 
 pub use modes::Mode;
+pub(crate) use report::tell;
 
 use crate::attributes::Attributes;
 use crate::chain::{Authorizer, Chain};

@@ -24,7 +24,7 @@ const REASON: &str = "authorization.k8s.io/reason";
 const RECEIPT: &str = "portcullis.io/decision-id";
 
 /// Names the decision about a request, on every answer to one that was decided.
-pub const DECISION_ID: HeaderName = HeaderName::from_static("portcullis-decision-id");
+pub(crate) const DECISION_ID: HeaderName = HeaderName::from_static("portcullis-decision-id");
 
 /// Makes [`Authorize`] services.
 #[derive(Clone)]

@@ -94,6 +94,11 @@ impl Chain {
         self.shadow.as_ref()
     }
 
+    /// Whether a deny rule stands against it, whatever is granted.
+    pub(crate) fn refuses(&self, user: &UserInfo, attributes: &Attributes<'_>) -> bool {
+        !user.in_group(MASTERS) && self.guards.iter().any(|guard| guard.objection(user, attributes).is_some())
+    }
+
     /// What each guard and authorizer says, asked without regard to the others.
     pub fn walk(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Vec<(&'static str, Decision)> {
         let object = |guard: &dyn Guard| match guard.objection(user, attributes) {

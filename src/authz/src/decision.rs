@@ -165,6 +165,14 @@ impl Receipt {
         self.decision.grounds().reason()
     }
 
+    /// The rule of a policy file that decided, if one did.
+    pub fn rule(&self) -> Option<&Arc<Rule>> {
+        self.decision.grounds().reasons.iter().find_map(|reason| match reason {
+            Reason::Rule(rule, _) => Some(rule),
+            _ => None,
+        })
+    }
+
     /// Notes in the ledger of use what decided about a request.
     pub(crate) fn note_use(&self) {
         for reason in &self.decision.grounds().reasons {

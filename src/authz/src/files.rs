@@ -133,6 +133,13 @@ impl PolicyFiles {
         files
     }
 
+    /// Rules that are shared with others.
+    pub(crate) fn of_shared(name: &'static str, rules: Vec<Arc<Rule>>, labels: NamespaceLabels) -> Self {
+        let files = Self::with(name, None, labels);
+        files.put(rules, Vec::new(), Vec::new());
+        files
+    }
+
     fn with(name: &'static str, source: Option<Source>, labels: NamespaceLabels) -> Self {
         Self(Arc::new(Inner {
             name,
@@ -177,7 +184,7 @@ impl PolicyFiles {
         Ok(())
     }
 
-    fn replace(&self, rules: Vec<Rule>, files: Vec<String>, mut warnings: Vec<String>) {
+    fn replace(&self, rules: Vec<Rule>, files: Vec<String>, warnings: Vec<String>) {
         let old = self.0.snapshot.load();
         let known: HashMap<String, &Arc<Rule>> =
             old.index.rules().iter().map(|rule| (identity(rule), rule)).collect();
@@ -187,7 +194,12 @@ impl PolicyFiles {
             }
             Arc::new(rule)
         });
-        let snapshot = Snapshot::new(carried.collect());
+        let carried = carried.collect();
+        self.put(carried, files, warnings);
+    }
+
+    fn put(&self, rules: Vec<Arc<Rule>>, files: Vec<String>, mut warnings: Vec<String>) {
+        let snapshot = Snapshot::new(rules);
         warnings.extend(snapshot.warnings());
         let count = snapshot.index.rules().len();
         self.0.snapshot.store(Arc::new(snapshot));

@@ -29,6 +29,7 @@ pub mod rbac;
 pub mod receipts;
 pub mod review;
 mod shadow;
+pub mod study;
 #[cfg(test)]
 mod testing;
 mod used;
@@ -47,5 +48,5 @@ pub use node::NodeAuthorizer;
 pub use permit::Permit;
 pub use rbac::RbacIndex;
 pub use receipts::Receipts;
-pub use shadow::Shadow;
+pub use shadow::{Flip, Shadow};
 pub use used::Used;

@@ -92,6 +92,13 @@ impl NodeAuthorizer {
         }
     }
 
+    /// The nodes that may do something, of those that run or hold anything.
+    pub(crate) fn who_can(&self, asked: &Attributes<'_>) -> Vec<String> {
+        let mut nodes = self.0.graph.read().nodes();
+        nodes.retain(|node| self.judge(node, asked).is_ok());
+        nodes
+    }
+
     fn judge(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {
         let Subject::Resource(asked) = &attributes.subject else { return by_rules(attributes) };
         let verb = attributes.verb;

@@ -42,7 +42,7 @@ use portcullis_admission as admission;
 use portcullis_api::{Body, Result};
 use portcullis_authn::{Authenticator, TokenIssuer};
 use portcullis_authz::rbac::RbacIndex;
-use portcullis_authz::{Chain, NodeAuthorizer};
+use portcullis_authz::{Authorities, Chain, NamespaceLabels, NodeAuthorizer};
 use portcullis_storage::{Caches, Store};
 
 pub use allocate::ServiceRanges;
@@ -62,12 +62,9 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The admission plugins.
     pub admission: admission::Chain,
-    /// Who may do what: asked by reviews and by streams that must not outlive their permission.
-    pub authorizer: Arc<Chain>,
-    /// RBAC's index, kept up to date by every commit.
-    pub rbac: RbacIndex,
-    /// What belongs to which node, kept up to date by every commit.
-    pub nodes: NodeAuthorizer,
+    /// Who may do what: asked by reviews and by streams that must not outlive their permission, and kept
+    /// up to date by every commit.
+    pub authorities: Authorities,
     /// Signs service-account tokens.
     pub tokens: Arc<TokenIssuer>,
     /// Addresses and ports that services get.
@@ -84,6 +81,7 @@ pub struct Registry {
     authorizer: Arc<Chain>,
     rbac: RbacIndex,
     nodes: NodeAuthorizer,
+    labels: NamespaceLabels,
     tokens: Arc<TokenIssuer>,
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
@@ -105,9 +103,10 @@ impl Registry {
             _caches: caches,
             resources,
             admission: parts.admission,
-            authorizer: parts.authorizer,
-            rbac: parts.rbac,
-            nodes: parts.nodes,
+            authorizer: parts.authorities.chain,
+            rbac: parts.authorities.rbac,
+            nodes: parts.authorities.nodes,
+            labels: parts.authorities.labels,
             tokens: parts.tokens,
             authenticator: std::sync::OnceLock::new(),
             trees: reader::Trees::default(),

@@ -1,12 +1,12 @@
-//! What must be current before a write is answered: RBAC's index, the graph of the nodes and the ports in
-//! use.
+//! What must be current before a write is answered: RBAC's index, the graph of the nodes, the labels of
+//! namespaces and the ports in use.
 
 use std::sync::Arc;
 
 use portcullis_api::{GroupResource, Object, Result};
-use portcullis_authz::NodeAuthorizer;
 use portcullis_authz::node::Watched;
 use portcullis_authz::rbac::{GROUP as RBAC_GROUP, RbacIndex};
+use portcullis_authz::{NamespaceLabels, NodeAuthorizer};
 use portcullis_storage::{Change, Observer, Revision};
 
 use crate::Registry;
@@ -29,9 +29,13 @@ const NODES: [(&str, &str, &str, Watched); 4] = [
     ("/registry/resourceslices/", "resource.k8s.io", "resourceslices", Watched::Slices),
 ];
 
+/// Where namespaces are.
+const NAMESPACES: &str = "/registry/namespaces/";
+
 struct Indexes {
     rbac: RbacIndex,
     nodes: NodeAuthorizer,
+    labels: NamespaceLabels,
     allocator: Arc<Allocator>,
 }
 
@@ -48,6 +52,9 @@ impl Indexes {
         self.allocator.observe(change);
         observe_rbac(&self.rbac, change);
         observe_nodes(&self.nodes, change);
+        if let Some(name) = change.key.strip_prefix(NAMESPACES) {
+            self.labels.observe(name, change.value.as_deref());
+        }
     }
 }
 
@@ -84,13 +91,14 @@ impl Registry {
         let indexes = || Indexes {
             rbac: self.rbac.clone(),
             nodes: self.nodes.clone(),
+            labels: self.labels.clone(),
             allocator: self.allocator.clone(),
         };
         self.store().observe(Box::new(indexes())).map_err(storage_error)?;
         let rbac = RBAC.iter().map(|(_, resource)| (RBAC_GROUP, *resource));
         let nodes = NODES.iter().map(|(_, group, resource, _)| (*group, *resource));
         let replay = indexes();
-        for (group, name) in rbac.chain(nodes).chain([("", "services")]) {
+        for (group, name) in rbac.chain(nodes).chain([("", "services"), ("", "namespaces")]) {
             let Some(resource) = self.resources().get(group, "v1", name) else { continue };
             for entry in resource.snapshot()?.iter() {
                 replay.apply(&Change {

@@ -11,8 +11,7 @@ use portcullis_authn::{
     Authenticator, BootstrapTokens, DEFAULT_ISSUER, KeySet, Schemes, ServiceAccountTokens, TokenIssuer,
     TokenScheme,
 };
-use portcullis_authz::rbac::RbacIndex;
-use portcullis_authz::{Chain, DEFAULT_SEATS, Fairness, NodeAuthorizer, policies};
+use portcullis_authz::{Authorities, DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Sites, server_config};
 use portcullis_registry::{Parts, Registry, ServiceRanges};
 use portcullis_storage::{Embedded, Options, Store};
@@ -40,10 +39,8 @@ impl ControlPlane {
         let store: Arc<dyn Store> = Arc::new(Embedded::open(Options::new(dir.path().join("store.redb")))?);
         let pki = pki(&dir)?;
         let tokens = Arc::new(TokenIssuer::new(DEFAULT_ISSUER, audiences(), pki.token_key())?);
-        let rbac = RbacIndex::new();
-        let nodes = NodeAuthorizer::new();
-        let chain = Arc::new(Chain::new().then(nodes.clone()).then(rbac.clone()));
-        let registry = registry(&store, &chain, (rbac, nodes), &tokens).await?;
+        let authorities = Authorities::built_in();
+        let registry = registry(&store, &authorities, &tokens).await?;
         let authenticator = authenticator(&pki, &registry)?;
         registry.set_authenticator(authenticator.clone());
         let audit = Arc::new(Memory::default());
@@ -52,7 +49,7 @@ impl ControlPlane {
         let server = Server::builder()
             .tls(server_config(pki.live("apiserver")?)?, trust)
             .authentication(authenticator)
-            .authorization(chain, Arc::new(fairness()))
+            .authorization(authorities, Arc::new(fairness()))
             .serving(audit.clone(), rest(registry), Discovery::built_in(&address.to_string()))
             .bind(address)
             .await?;
@@ -115,16 +112,13 @@ fn pki(dir: &TempDir) -> Result<Arc<Pki>> {
 
 async fn registry(
     store: &Arc<dyn Store>,
-    chain: &Arc<Chain>,
-    (rbac, nodes): (RbacIndex, NodeAuthorizer),
+    authorities: &Authorities,
     tokens: &Arc<TokenIssuer>,
 ) -> Result<Arc<Registry>> {
     let parts = Parts {
         store: store.clone(),
         admission: Admission::new(plugins::built_in()),
-        authorizer: chain.clone(),
-        rbac,
-        nodes,
+        authorities: authorities.clone(),
         tokens: tokens.clone(),
         ranges: ServiceRanges::default(),
     };

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use http::request::Parts;
 use http::{Method, Response};
 use portcullis_api::{ApiError, Body};
-use portcullis_authz::Authorized;
+use portcullis_authz::{Authorities, Authorized};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
@@ -23,7 +23,7 @@ use crate::health::{Health, not_found};
 use crate::metrics::Metrics;
 use crate::oidc::Oidc;
 use crate::openapi::OpenApi;
-use crate::{respond, version};
+use crate::{policy, respond, version};
 
 /// The service that carries resources: verbs, streams and proxies. It gets what is authorized, no less.
 pub type Rest = BoxCloneSyncService<Authorized, Response<Body>, ApiError>;
@@ -37,6 +37,7 @@ pub(crate) struct Dispatch {
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) oidc: Option<Oidc>,
+    pub(crate) authorities: Authorities,
 }
 
 impl Service<Authorized> for Dispatch {
@@ -82,6 +83,7 @@ impl Dispatch {
             Route::HealthCheck(endpoint, name) => self.health.one(endpoint, name),
             Route::Version => Ok(version::document()),
             Route::Metrics => Ok(self.exposition()),
+            Route::Policy(question) => question.answer(&self.authorities, query),
             Route::OidcConfiguration => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::configuration)),
             Route::Jwks => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::jwks)),
             Route::OpenApi => self.openapi.answer(path, &parts.headers, query).await,
@@ -100,6 +102,7 @@ impl Dispatch {
     }
 
     fn exposition(&self) -> Response<Body> {
+        policy::measure(&self.authorities);
         let mut response = respond::text(http::StatusCode::OK, self.metrics.render());
         let media = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(http::header::CONTENT_TYPE, media);

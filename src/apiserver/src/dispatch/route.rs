@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::discovery::{Discovery, Document};
 use crate::health::Endpoint;
+use crate::policy::Question;
 use crate::respond;
 
 /// A path that the bootstrap policy opens to everybody, and why. Even these pass every gate: closing
@@ -36,6 +37,7 @@ pub(super) enum Route<'p> {
     HealthCheck(Endpoint, &'p str),
     Version,
     Metrics,
+    Policy(Question<'p>),
     OidcConfiguration,
     Jwks,
     OpenApi,
@@ -56,6 +58,9 @@ pub(super) fn route(path: &str) -> Route<'_> {
         "/.well-known/openid-configuration" => return Route::OidcConfiguration,
         "/openid/v1/jwks" | "/openid/v1/jwks/" => return Route::Jwks,
         _ => {}
+    }
+    if let Some(question) = Question::parse(path) {
+        return Route::Policy(question);
     }
     let trimmed = path.strip_prefix('/').unwrap_or(path);
     if let Some(health) = health(trimmed) {
@@ -122,6 +127,7 @@ mod tests {
             ("/apis/apps/v1", Route::Discovery(Document::Version("apps", "v1"))),
             ("/api/v1/watch", Route::BelowGroup("")),
             ("/apis/apps/v1/proxy/x", Route::BelowGroup("apps")),
+            ("/portcullis/policy", Route::Policy(Question::Report)),
             ("/metrics/none", Route::Nothing),
             ("/logs", Route::Nothing),
             ("/livezz", Route::Nothing),

@@ -16,7 +16,7 @@ use portcullis_authn::{Anonymous, Authenticator, Schemes, TokenFile};
 use portcullis_authz::attributes::Subject;
 use portcullis_authz::decision::Reason;
 use portcullis_authz::listing::Rules;
-use portcullis_authz::{Attributes, Authorized, Authorizer, Chain, Decision, Fairness};
+use portcullis_authz::{Attributes, Authorities, Authorized, Authorizer, Chain, Decision, Fairness};
 use portcullis_pki::{
     ClientTrust, NothingRevoked, Options, Overrides, Pki, Sites, client_config, server_config,
 };
@@ -101,7 +101,7 @@ fn ready(pki: &Pki, events: Arc<Memory>) -> Ready {
         .tls(server_config(pki.live("apiserver").unwrap()).unwrap(), trust)
         .authentication(Authenticator::new(schemes))
         .authorization(
-            Arc::new(Chain::new().then(HealthForAll)),
+            Authorities { chain: Arc::new(Chain::new().then(HealthForAll)), ..Authorities::built_in() },
             Arc::new(Fairness::new(std::iter::empty(), 600)),
         )
         .serving(events, stub(), Discovery::built_in("192.0.2.1:6443"))

@@ -96,6 +96,14 @@ pub enum Says {
 impl Rule {
     /// What the rule says.
     pub fn judge(&self, user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Says {
+        if !self.subjects.iter().any(|who| who.is(user)) {
+            return Says::Nothing;
+        }
+        self.about(asked, labels)
+    }
+
+    /// What the rule says to those it is for.
+    pub fn about(&self, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Says {
         let verb = self.verbs.iter().any(|pattern| pattern.matches(asked.verb));
         let about = match &asked.subject {
             Subject::Path(path) => self.paths.iter().any(|pattern| pattern.matches(path)),
@@ -103,7 +111,7 @@ impl Rule {
                 self.resources.as_ref().is_some_and(|mine| mine.cover(asked.verb, resource, self.effect))
             }
         };
-        if !(verb && about && self.subjects.iter().any(|who| who.is(user))) {
+        if !(verb && about) {
             return Says::Nothing;
         }
         self.labels_say(asked.namespace(), labels)

@@ -397,7 +397,7 @@ impl Plain {
             || (self.deny && (many || q.verb == "create") && q.name.is_empty());
         let labels = self.tenant.as_ref().is_none_or(|wanted| {
             let known = TENANTS.iter().find(|(namespace, _)| *namespace == q.namespace);
-            known.map_or(self.deny, |(_, tenant)| one(&[wanted.clone()], tenant))
+            known.map_or(self.deny, |(_, tenant)| one(std::slice::from_ref(wanted), tenant))
         });
         who && one(&self.verbs, &q.verb) && one(&self.resources, &q.resource) && place && name && labels
     }
@@ -488,4 +488,67 @@ proptest! {
         let masked = UserInfo::new(&name, ["contractors-x"]);
         prop_assert_eq!(chain(&files, &masked, &resource), "deny");
     }
+}
+
+#[test]
+fn e096_an_earlier_denial_stands() {
+    let open = abac(&format!(r#"{{{VERSIONED},"spec":{{"user":"bob","resource":"pods"}}}}"#));
+    let rules = files(
+        "  - {effect: deny, subjects: ['user:bob'], verbs: [get], apiGroups: [''], resources: [pods]}\n",
+    );
+    let bob = user("bob", &[]);
+    let chain = Chain::new().then(rules.clone()).then(open.clone());
+    assert!(chain.decide(&bob, &on("get", "pods", "", "")).decision().is_denied());
+    assert!(chain.decide(&bob, &on("list", "pods", "", "")).is_allowed());
+    let chain = Chain::new().guard(rules.refusals()).then(open).then(rules);
+    assert!(chain.decide(&bob, &on("get", "pods", "", "")).decision().is_denied());
+}
+
+#[test]
+fn j014_numbers_are_texts() {
+    let files = files(
+        "  - {effect: allow, subjects: ['user:1'], verbs: [get], apiGroups: [''], resources: ['1'], names: ['true', '1']}\n",
+    );
+    for (name, object, want) in
+        [("1", "1", "allow"), ("1", "true", "allow"), ("1.0", "1", "none"), ("1", "01", "none")]
+    {
+        assert_eq!(chain(&files, &user(name, &[]), &on("get", "1", "a", object)), want, "{name} {object}");
+    }
+}
+
+#[test]
+fn j017_rules_change_as_a_whole() {
+    let head = "apiVersion: policy.portcullis.io/v1\nkind: PolicyRules\nrules:\n";
+    let rule = |effect: &str, verb: &str| {
+        format!("  - {{effect: {effect}, subjects: ['user:u'], verbs: [{verb}], paths: [/x]}}\n")
+    };
+    // In each version exactly one of two verbs is allowed.
+    let versions = ["get", "put"].map(|verb| {
+        let other = if verb == "get" { "put" } else { "get" };
+        format!("{head}{}{}", rule("allow", verb), rule("deny", other))
+    });
+    let files = PolicyFiles::of_rules("PolicyFiles", parse_rules("r", &versions[0]).unwrap(), labels());
+    let who = user("u", &[]);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            for _ in 0..2_000 {
+                let asked = |verb| chain(&files, &who, &Attributes::path(verb, "/x"));
+                assert!(
+                    ["allow", "deny"].contains(&asked("get")) && ["allow", "deny"].contains(&asked("put"))
+                );
+            }
+        });
+        for n in 0..200 {
+            files.replace(parse_rules("r", &versions[n % 2]).unwrap(), Vec::new(), Vec::new());
+        }
+        asking.join().unwrap();
+    });
+}
+
+#[test]
+fn the_example_is_a_good_one() {
+    let text = include_str!("../../../../policies/example.yaml");
+    let files = PolicyFiles::of_rules("PolicyFiles", parse_rules("example.yaml", text).unwrap(), labels());
+    assert_eq!(files.status().rules, 4);
+    assert_eq!(files.status().warnings, Vec::<String>::new());
 }

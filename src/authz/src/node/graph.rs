@@ -161,6 +161,14 @@ impl Graph {
         self.slices.get(slice).is_some_and(|of| &**of == node)
     }
 
+    /// The nodes that anything belongs to.
+    pub(super) fn nodes(&self) -> Vec<String> {
+        let pods = self.pods.0.values().flat_map(HashMap::values).map(|pod| pod.node.to_string());
+        let held = self.attachments.values().chain(self.slices.values()).map(ToString::to_string);
+        let all: std::collections::BTreeSet<String> = pods.chain(held).collect();
+        all.into_iter().collect()
+    }
+
     fn mounts_with(&self, node: &str, namespace: &str, secret: &str) -> bool {
         let volumes = self.mounts.get(namespace, secret);
         volumes.into_iter().flatten().any(|volume| self.mounts(node, volume))

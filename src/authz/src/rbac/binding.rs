@@ -132,6 +132,11 @@ impl Grant {
         Self { binding: Arc::clone(binding), subject }
     }
 
+    /// A binding without regard to whom it is for.
+    pub(super) fn of_all(binding: &Arc<Binding>) -> Self {
+        Self { binding: Arc::clone(binding), subject: binding.subjects.len() }
+    }
+
     /// The binding's namespace, empty for a ClusterRoleBinding, and name.
     pub fn binding(&self) -> (&str, &str) {
         (&self.binding.namespace, &self.binding.name)

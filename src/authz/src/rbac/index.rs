@@ -139,6 +139,36 @@ impl RbacIndex {
         }
     }
 
+    /// Shows every binding.
+    pub(crate) fn visit_bindings(&self, mut visit: impl FnMut(&Grant)) {
+        let tables = self.0.tables.read();
+        for binding in tables.bindings.values().flat_map(|bindings| bindings.by_name.values()) {
+            visit(&Grant::of_all(binding));
+        }
+    }
+
+    /// Shows whom bindings let do something: `User` or `Group`, the name, and the binding.
+    pub(crate) fn visit_who_can(&self, asked: &Attributes<'_>, mut visit: impl FnMut(&str, &str, &Grant)) {
+        let tables = self.0.tables.read();
+        let sought = Sought::new(asked);
+        for bindings in tables.scopes(asked.namespace()) {
+            let ordered: BTreeMap<&str, &Arc<Binding>> =
+                bindings.by_name.iter().map(|(name, binding)| (&**name, binding)).collect();
+            for binding in ordered.into_values() {
+                let role = tables.role(&binding.role, &binding.namespace);
+                if !role.is_some_and(|role| role.allows(&sought)) {
+                    continue;
+                }
+                for key in binding.subjects.iter().filter_map(super::binding::Subject::key) {
+                    match key {
+                        Key::User(name) => visit("User", &name, &Grant::of_all(binding)),
+                        Key::Group(name) => visit("Group", &name, &Grant::of_all(binding)),
+                    }
+                }
+            }
+        }
+    }
+
     /// All rules that a user has in a namespace, bindings in the order of their names, and the roles
     /// that could not be found.
     pub(crate) fn rules_for(&self, user: &UserInfo, namespace: &str) -> (Vec<Rule>, Vec<MissingRole>) {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Record;
 use crate::attributes::{Attributes, Subject};
-use crate::authorities::Authorities;
+use crate::authorities::{Authorities, tell};
 use crate::decision::{Decision, Grounds, Reason, Receipt};
 
 impl Authorities {
@@ -14,12 +14,10 @@ impl Authorities {
         let record = self.chain.receipts().find(id)?;
         let Record { at, user, info, receipt } = &*record;
         let mut told = self.explain_now(user, &Attributes::from(&**info));
-        if let Some(told) = told.as_object_mut() {
-            told.insert("id".to_owned(), id.into());
-            told.insert("time".to_owned(), at.to_string().into());
-            told.insert("path".to_owned(), (*info.path).into());
-            told.insert("then".to_owned(), outcome(receipt));
-        }
+        tell(&mut told, "id", id);
+        tell(&mut told, "time", at.to_string());
+        tell(&mut told, "path", &*info.path);
+        tell(&mut told, "then", outcome(receipt));
         Some(told)
     }
 
@@ -35,7 +33,7 @@ impl Authorities {
             "chain": chain,
         });
         if !receipt.is_allowed() && !receipt.decision().is_denied() {
-            told["missing"] = self.rbac.nearest(user, asked);
+            tell(&mut told, "missing", self.rbac.nearest(user, asked));
         }
         told
     }
@@ -43,17 +41,13 @@ impl Authorities {
 
 fn outcome(receipt: &Receipt) -> Value {
     let mut told = grounds(receipt.decision());
-    if let Some(told) = told.as_object_mut() {
-        told.insert("by".to_owned(), receipt.authorizer().map_or(Value::Null, Value::from));
-    }
+    tell(&mut told, "by", receipt.authorizer());
     told
 }
 
 fn step(name: &str, said: &Decision) -> Value {
     let mut told = grounds(said);
-    if let Some(told) = told.as_object_mut() {
-        told.insert("authorizer".to_owned(), name.into());
-    }
+    tell(&mut told, "authorizer", name);
     told
 }
 
@@ -84,7 +78,7 @@ fn reason(reason: &Reason) -> Value {
             let texts = [("rule", rule.name.as_deref()), ("text", rule.reason.as_deref()), ("unclear", *why)];
             for (field, text) in texts {
                 if let Some(text) = text {
-                    told[field] = text.into();
+                    tell(&mut told, field, text);
                 }
             }
             told

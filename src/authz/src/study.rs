@@ -1,0 +1,20 @@
+//! Policies studied away from a server, by the evaluators that decide in one.
+//!
+//! ```text
+//! read    files and directories: RBAC objects, namespaces, policy files
+//! lint    what is risky, broken or without effect
+//! cases   expectations written down, what of the policies they cover, and which changes they would notice
+//! diff    what two sets of policies give whom
+//! ```
+
+mod cases;
+mod diff;
+mod lint;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use cases::{Cases, Outcome, Report as CasesReport};
+pub use diff::{Change, diff};
+pub use lint::{Finding, Level, lint, sarif};
+pub use read::{Studied, StudyError};

@@ -1,0 +1,188 @@
+//! Policies from files: what is an RBAC object or a namespace by its kind, what is a policy file by its kind or name.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portcullis_api::{GroupResource, Object, Value};
+use serde_saphyr::Spanned;
+
+use crate::authorities::Authorities;
+use crate::chain::Chain;
+use crate::files::{NamespaceLabels, PolicyFiles, Rule, parse_abac, parse_rules};
+use crate::node::NodeAuthorizer;
+use crate::policies;
+use crate::rbac::{GROUP, RbacIndex};
+
+/// Largest file.
+const MAX_FILE: u64 = 64 << 20;
+const KINDS: [(&str, &str); 4] = [
+    ("Role", "roles"),
+    ("ClusterRole", "clusterroles"),
+    ("RoleBinding", "rolebindings"),
+    ("ClusterRoleBinding", "clusterrolebindings"),
+];
+
+/// Why files cannot be studied.
+#[derive(Debug)]
+pub struct StudyError(String);
+
+impl fmt::Display for StudyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StudyError {}
+
+/// An object and where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) resource: GroupResource,
+    pub(super) object: Object,
+    pub(super) file: Arc<str>,
+    pub(super) line: u64,
+}
+
+/// A set of policies.
+#[derive(Default)]
+pub struct Studied {
+    pub(super) objects: Vec<Placed>,
+    pub(super) rules: Vec<Arc<Rule>>,
+    namespaces: Vec<Object>,
+}
+
+impl Studied {
+    /// Reads files, and directories with all that is below them.
+    ///
+    /// # Errors
+    /// The first file that cannot be read.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, StudyError> {
+        let mut studied = Self::default();
+        for path in paths {
+            studied.add(path, 0)?;
+        }
+        Ok(studied)
+    }
+
+    fn add(&mut self, path: &Path, depth: usize) -> Result<(), StudyError> {
+        let fail = |why: &dyn fmt::Display| StudyError(format!("{}: {why}", path.display()));
+        if path.is_dir() {
+            if depth > 16 {
+                return Err(fail(&"directories are nested too deeply"));
+            }
+            let entries = std::fs::read_dir(path).map_err(|error| fail(&error))?;
+            let mut below: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            below.sort();
+            return below
+                .iter()
+                .filter(|path| path.is_dir() || is_policy(path))
+                .try_for_each(|p| self.add(p, depth + 1));
+        }
+        let size = std::fs::metadata(path).map_err(|error| fail(&error))?.len();
+        if size > MAX_FILE {
+            return Err(fail(&"the file is larger than 64 MiB"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
+        self.add_text(&path.display().to_string(), &text)
+    }
+
+    /// Adds a file by its name and text.
+    ///
+    /// # Errors
+    /// Where and why it cannot be read.
+    pub fn add_text(&mut self, name: &str, text: &str) -> Result<(), StudyError> {
+        let told = |error: crate::files::LoadError| StudyError(error.to_string());
+        if name.ends_with(".jsonl") || name.ends_with(".abac") {
+            self.rules.extend(parse_abac(name, text).map_err(told)?.into_iter().map(Arc::new));
+            return Ok(());
+        }
+        if text.lines().any(|line| line.trim_end() == "kind: PolicyRules") {
+            self.rules.extend(parse_rules(name, text).map_err(told)?.into_iter().map(Arc::new));
+            return Ok(());
+        }
+        let documents: Vec<Spanned<Value>> =
+            serde_saphyr::from_multiple(text).map_err(|error| StudyError(format!("{name}: {error}")))?;
+        let file = Arc::from(name);
+        for document in documents {
+            self.add_object(document.value, &file, document.referenced.line());
+        }
+        Ok(())
+    }
+
+    fn add_object(&mut self, value: Value, file: &Arc<str>, line: u64) {
+        let Value::Object(map) = value else { return };
+        let object = Object::new(map);
+        if object.kind().ends_with("List") {
+            for item in object.get("items").and_then(Value::as_array).into_iter().flatten() {
+                let mut item = item.clone();
+                // A list of a kind says it for its items.
+                if let Some(item) = item.as_object_mut() {
+                    let kind = object.kind().trim_end_matches("List").to_owned();
+                    item.entry("kind").or_insert_with(|| kind.into());
+                    item.entry("apiVersion").or_insert_with(|| object.api_version().into());
+                }
+                if item.get("kind").and_then(Value::as_str).is_some_and(|kind| !kind.ends_with("List")) {
+                    self.add_object(item, file, line);
+                }
+            }
+            return;
+        }
+        if object.kind() == "Namespace" && object.api_version() == "v1" {
+            self.namespaces.push(object);
+            return;
+        }
+        let rbac = object.api_version().strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'));
+        let Some((_, plural)) = KINDS.iter().find(|(kind, _)| rbac && *kind == object.kind()) else { return };
+        let resource = GroupResource::new(GROUP, *plural);
+        self.objects.push(Placed { resource, object, file: Arc::clone(file), line });
+    }
+
+    /// Adds the objects that every cluster has, where the files do not say otherwise.
+    #[must_use]
+    pub fn with_bootstrap(mut self) -> Self {
+        let file = Arc::from("(bootstrap)");
+        for (gvr, object) in policies::bootstrap_objects() {
+            let resource = gvr.group_resource();
+            let known = self.objects.iter().any(|placed| {
+                placed.resource == resource
+                    && placed.object.name() == object.name()
+                    && placed.object.namespace() == object.namespace()
+            });
+            if !known {
+                self.objects.push(Placed {
+                    resource,
+                    object: object.clone(),
+                    file: Arc::clone(&file),
+                    line: 0,
+                });
+            }
+        }
+        self
+    }
+
+    /// The authorizers that a server with these policies would have: policy files, Node, RBAC.
+    pub fn authorities(&self) -> Authorities {
+        self.authorities_with(self.rules.clone())
+    }
+
+    pub(super) fn authorities_with(&self, rules: Vec<Arc<Rule>>) -> Authorities {
+        let (rbac, nodes, labels) = (RbacIndex::new(), NodeAuthorizer::new(), NamespaceLabels::new());
+        for placed in &self.objects {
+            rbac.upsert(&placed.resource, &placed.object);
+        }
+        for namespace in &self.namespaces {
+            let body = serde_json::to_vec(namespace.map()).unwrap_or_default();
+            labels.observe(namespace.name(), Some(&body));
+        }
+        let files = PolicyFiles::of_shared("PolicyFiles", rules, labels.clone());
+        let chain =
+            Chain::new().guard(files.refusals()).then(nodes.clone()).then(files.clone()).then(rbac.clone());
+        Authorities { chain: Arc::new(chain), rbac, nodes, labels, files: vec![files] }
+    }
+}
+
+fn is_policy(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("yaml" | "yml" | "json" | "jsonl" | "abac"))
+}

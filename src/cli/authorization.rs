@@ -1,0 +1,65 @@
+//! Who decides what may be done, from flags and files; and policy files read again when they change.
+
+use std::time::Duration;
+
+use portcullis_authz::{Authorities, Plan};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Failure;
+use super::options::ServeOptions;
+
+/// How soon a changed policy file is noticed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The chain that the flags describe, with its files read.
+pub(super) fn authorities(options: &ServeOptions) -> Result<Authorities, Failure> {
+    let what = "authorization cannot be set up";
+    let plan = plan(options)?;
+    if plan.allows_everything() && options.insecure_authorization_always_allow != Some(true) {
+        return Err(Failure::because(what, "AlwaysAllow gives everything to everybody").fix(
+            "name other modes, or say --insecure-authorization-always-allow if this server holds nothing",
+        ));
+    }
+    Authorities::build(&plan).map_err(|error| Failure::caused(what, &error))
+}
+
+fn plan(options: &ServeOptions) -> Result<Plan, Failure> {
+    let what = "authorization cannot be set up";
+    let plan = match (&options.authorization_mode, &options.authorization_config) {
+        (Some(_), Some(_)) => {
+            let why = "--authorization-config can not be specified when --authorization-mode is";
+            return Err(Failure::because(what, why));
+        }
+        (Some(modes), None) => Plan::modes(modes),
+        (None, Some(path)) => {
+            let text = super::assemble::read(path, "--authorization-config")?;
+            Plan::configuration(&text)
+        }
+        (None, None) => Ok(Plan::default()),
+    };
+    let mut plan = plan.map_err(|error| Failure::caused(what, &error))?;
+    plan.policy_dir.clone_from(&options.policy_dir);
+    plan.abac_file.clone_from(&options.authorization_policy_file);
+    plan.shadow_dir.clone_from(&options.policy_shadow_dir);
+    Ok(plan)
+}
+
+/// Looks after the policy files until it is stopped.
+pub(super) fn keep_current(authorities: Authorities) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if authorities.files.is_empty() {
+            return;
+        }
+        let mut clock = interval(LOOK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            let authorities = authorities.clone();
+            // Files may be on something slow.
+            if tokio::task::spawn_blocking(move || authorities.refresh()).await.is_err() {
+                tracing::error!("Reading policy files failed");
+            }
+        }
+    })
+}

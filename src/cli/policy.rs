@@ -1,0 +1,126 @@
+//! `portcullis policy`: who may do what, why, and what a change would do.
+//!
+//! What is asked of files is answered by the evaluators that decide in a server.
+
+mod live;
+mod offline;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+use super::place::Place;
+
+/// The very file that auditors read.
+const EXAMPLE: &str = include_str!("../../policies/example.yaml");
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Check files for what is risky, broken or without effect.
+    Check(Check),
+    /// Try expectations on files, and say what of the policies they cover.
+    Test(Test),
+    /// Say what one set of files gives that another does not.
+    Diff(Diff),
+    /// Print rules to start from.
+    Example,
+    /// Name everybody who may do something.
+    WhoCan(WhoCan),
+    /// Explain a decision by its id.
+    Explain(Explain),
+    /// List the rules and bindings that decided nothing since the server started.
+    Unused(Unused),
+    /// Say how the server's policies fare: the chain, the files, what is wrong with them, what is tried out.
+    Status(Unused),
+}
+
+#[derive(Args, Debug)]
+struct Check {
+    /// Files and directories: RBAC objects as YAML or JSON, policy files.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Print SARIF, for editors and code hosts.
+    #[arg(long)]
+    sarif: bool,
+}
+
+#[derive(Args, Debug)]
+struct Test {
+    /// A YAML file of cases.
+    #[arg(value_name = "CASES")]
+    cases: PathBuf,
+    /// Files and directories: RBAC objects as YAML or JSON, policy files.
+    #[arg(long = "with", required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Fail when less than this share of the rules, in percent, would be missed if they were removed.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    score: u8,
+}
+
+#[derive(Args, Debug)]
+struct Diff {
+    /// The file or directory as it is.
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// As it would be.
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct WhoCan {
+    #[command(flatten)]
+    place: Place,
+    /// The verb.
+    verb: String,
+    /// The resource, with its subresource after a slash; or a path that begins with one.
+    resource: String,
+    /// The API group.
+    #[arg(long, default_value = "")]
+    api_group: String,
+    /// The namespace; the whole cluster if not given.
+    #[arg(long, short, default_value = "")]
+    namespace: String,
+    /// The object's name.
+    #[arg(long, default_value = "")]
+    name: String,
+    /// Ask files instead of a server.
+    #[arg(long = "with", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Explain {
+    #[command(flatten)]
+    place: Place,
+    /// The id, from the header Portcullis-Decision-Id or the warning of a refusal.
+    id: String,
+}
+
+#[derive(Args, Debug)]
+struct Unused {
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        Command::Example => super::print::text(EXAMPLE).map(|()| ExitCode::SUCCESS),
+        Command::Check(arguments) => offline::check(arguments),
+        Command::Test(arguments) => offline::test(arguments),
+        Command::Diff(arguments) => offline::diff(arguments),
+        Command::WhoCan(arguments) if !arguments.paths.is_empty() => offline::who_can(arguments),
+        Command::WhoCan(arguments) => live::who_can(arguments),
+        Command::Explain(arguments) => live::explain(arguments),
+        Command::Unused(arguments) => live::unused(arguments),
+        Command::Status(arguments) => live::status(arguments),
+    }
+}

@@ -1,0 +1,109 @@
+//! Questions about files.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use portcullis_authz::Attributes;
+use portcullis_authz::attributes::Resource;
+use portcullis_authz::study::{self, Cases, Finding, Level, Studied};
+
+use super::{Check, Diff, Test, WhoCan};
+use crate::cli::{Failure, print};
+
+fn read(paths: &[PathBuf]) -> Result<Studied, Failure> {
+    let studied = Studied::read(paths).map(Studied::with_bootstrap);
+    studied.map_err(|error| Failure::caused("the policies cannot be read", &error))
+}
+
+pub(super) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
+    let findings = study::lint(&read(&arguments.paths)?);
+    if arguments.sarif {
+        print::json(&study::sarif(&findings))?;
+    } else {
+        let rows: Vec<Vec<String>> = findings.iter().map(row).collect();
+        print::table(&rows)?;
+    }
+    let bad = findings.iter().any(|finding| finding.level == Level::Error);
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn row(finding: &Finding) -> Vec<String> {
+    let level = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "note",
+    };
+    let place = format!("{}:{}", finding.file, finding.line);
+    vec![place, level.to_owned(), finding.id.to_owned(), finding.message.clone()]
+}
+
+pub(super) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
+    let what = || format!("the cases {} cannot be used", arguments.cases.display());
+    let text = std::fs::read_to_string(&arguments.cases).map_err(|error| Failure::caused(what(), &error))?;
+    let cases = Cases::parse(&text).map_err(|why| Failure::because(what(), why))?;
+    let report = cases.run(&read(&arguments.paths)?);
+    let mut out = String::new();
+    for failure in &report.failures {
+        out.push_str(&format!("✗ {failure}\n"));
+    }
+    for rule in &report.uncovered {
+        out.push_str(&format!("no case needs {rule}\n"));
+    }
+    for rule in report.survivors.iter().filter(|rule| !report.uncovered.contains(rule)) {
+        out.push_str(&format!("no case notices if {rule} is removed\n"));
+    }
+    let passed = report.cases.saturating_sub(report.failures.len());
+    let covered = report.rules.saturating_sub(report.uncovered.len());
+    let noticed = report.mutants.saturating_sub(report.survivors.len());
+    let score = noticed.saturating_mul(100).checked_div(report.mutants).unwrap_or(100);
+    out.push_str(&format!("{passed} of {} cases hold; ", report.cases));
+    out.push_str(&format!("{covered} of {} rules are needed by a case; ", report.rules));
+    out.push_str(&format!("{noticed} of {} removals are noticed ({score} %)\n", report.mutants));
+    print::text(&out)?;
+    let good = report.failures.is_empty() && score >= usize::from(arguments.score);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub(super) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
+    let (old, new) =
+        (read(std::slice::from_ref(&arguments.old))?, read(std::slice::from_ref(&arguments.new))?);
+    let changes =
+        study::diff(&old, &new).map_err(|why| Failure::because("the policies cannot be compared", why))?;
+    let rows: Vec<Vec<String>> = changes
+        .iter()
+        .map(|change| {
+            let sign = if change.gained { "gained" } else { "lost" };
+            let what = match &*change.group {
+                "" => change.what.clone(),
+                group => format!("{}.{group}", change.what),
+            };
+            let place = match &*change.namespace {
+                "" => "the cluster".to_owned(),
+                namespace => format!("namespace {namespace}"),
+            };
+            vec![sign.to_owned(), change.subject.clone(), change.verb.clone(), what, place]
+        })
+        .collect();
+    print::table(&rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn who_can(arguments: &WhoCan) -> Result<ExitCode, Failure> {
+    let authorities = read(&arguments.paths)?.authorities();
+    let (resource, subresource) = arguments.resource.split_once('/').unwrap_or((&arguments.resource, ""));
+    let asked = if arguments.resource.starts_with('/') {
+        Attributes::path(&arguments.verb, &arguments.resource)
+    } else {
+        let asked = Resource {
+            group: &arguments.api_group,
+            version: "*",
+            namespace: &arguments.namespace,
+            resource,
+            subresource,
+            name: &arguments.name,
+            ..Resource::default()
+        };
+        Attributes::resource(&arguments.verb, asked)
+    };
+    super::live::print_who_can(&authorities.who_can(&asked))
+}

@@ -1,0 +1,118 @@
+//! Policy files on a running server: deny rules, live reload, receipts.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::world::{Server, bind, config_map, make_namespace};
+
+const HEAD: &str = "apiVersion: policy.portcullis.io/v1\nkind: PolicyRules\nrules:\n";
+const DENY: &str = "  - {name: freeze, effect: deny, subjects: ['user:jane'], verbs: [create], apiGroups: [''], \
+                    resources: [configmaps], reason: the team is frozen}\n";
+
+/// Waits until a question is answered so.
+#[track_caller]
+fn until(wanted: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !wanted() {
+        assert!(Instant::now() < deadline, "it did not come to pass");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn program(arguments: &[&str], server: &Server) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(arguments).arg("--data-dir").arg(server.data());
+    let output = command.output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_deny_rule_holds_as_soon_as_it_is_written_and_a_bad_file_changes_nothing() {
+    let policies = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--policy-dir", policies.path().to_str().unwrap()]);
+    make_namespace(&server.admin, "a");
+    bind(&server.admin, "a", "jane", "edit");
+    let jane = server.user("jane", &[]);
+    let path = "/api/v1/namespaces/a/configmaps";
+    jane.post(path, &config_map("first")).is(&[201], "before the rule");
+    let file = policies.path().join("freeze.yaml");
+    std::fs::write(&file, format!("{HEAD}{DENY}")).unwrap();
+    until(|| jane.post(path, &config_map("second")).code == 403);
+    let refused = jane.post(path, &config_map("second")).is(&[403], "the rule");
+    let body = refused.tree();
+    assert_eq!(
+        body["message"],
+        "configmaps is forbidden: User \"jane\" cannot create resource \"configmaps\" in API group \"\" \
+         in the namespace \"a\": the team is frozen"
+    );
+    std::fs::write(&file, format!("{HEAD}{DENY}  - {{effect: perhaps}}\n")).unwrap();
+    let status = || server.admin.get("/portcullis/policy").tree();
+    until(|| status()["sets"][0]["error"].is_string());
+    assert!(status()["sets"][0]["error"].as_str().unwrap().contains("freeze.yaml:5:"), "{}", status());
+    jane.post(path, &config_map("second")).is(&[403], "the old rules stay");
+    server.admin.post(path, &config_map("masters")).is(&[201], "masters are bound by no rule");
+    let metrics = server.admin.get("/metrics").text();
+    assert!(metrics.contains("portcullis_policy_stale{set=\"PolicyFiles\"} 1"), "{metrics}");
+    std::fs::remove_file(&file).unwrap();
+    until(|| jane.post(path, &config_map("second")).code != 403);
+}
+
+#[test]
+fn every_answer_names_its_decision_and_only_reviewers_read_why() {
+    let server = Server::start(&[]);
+    make_namespace(&server.admin, "a");
+    let low = server.user("low", &[]);
+    let allowed = server.admin.get("/api/v1/namespaces/a").is(&[200], "allowed");
+    assert!(allowed.header("portcullis-decision-id").is_some());
+    assert!(allowed.header("warning").is_none());
+    let refused = low.get("/api/v1/namespaces/a/secrets/s").is(&[403], "refused");
+    let id = refused.header("portcullis-decision-id").unwrap().to_owned();
+    let words =
+        format!("299 - \"portcullis: decision {id}; those who may read it: portcullis policy explain {id}\"");
+    assert_eq!(refused.header("warning"), Some(&*words));
+    let path = format!("/portcullis/policy/decisions/{id}");
+    low.get(&path).is(&[403], "a stranger to policy");
+    server.anonymous().get(&path).is(&[401], "nobody");
+    let (done, told) = program(&["policy", "explain", &id], &server);
+    assert!(done, "{told}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["user"]["name"], "low");
+    assert_eq!(told["then"]["decision"], "no opinion");
+    assert_eq!(
+        told["missing"]["rule"],
+        json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]})
+    );
+    let (done, told) = program(&["policy", "who-can", "get", "secrets", "-n", "a"], &server);
+    assert!(
+        done && told.contains("system:masters") && told.contains("ClusterRoleBinding cluster-admin"),
+        "{told}"
+    );
+    let (done, _) = program(&["policy", "explain", "0-0"], &server);
+    assert!(!done, "an id of nobody");
+}
+
+#[test]
+fn e012_e013_e064_a_bad_attribute_line_keeps_the_server_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lines.jsonl");
+    std::fs::write(&file, "{}\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(["apiserver", "--secure-port", "0", "--authorization-mode", "Node,ABAC,RBAC"]);
+    command.arg("--authorization-policy-file").arg(&file).arg("--data-dir").arg(dir.path().join("data"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("lines.jsonl:1:1: "), "{said}");
+}
+
+#[test]
+fn always_allow_needs_to_be_called_insecure() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(["apiserver", "--secure-port", "0", "--authorization-mode", "AlwaysAllow"]);
+    command.arg("--data-dir").arg(dir.path().join("data"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("--insecure-authorization-always-allow"), "{said}");
+}

@@ -8,6 +8,7 @@ mod certificate;
 mod decode;
 mod jwt;
 mod patch;
+mod policy;
 mod selector;
 mod structural;
 
@@ -17,6 +18,7 @@ pub use certificate::certificate;
 pub use decode::decode;
 pub use jwt::jwt;
 pub use patch::patch;
+pub use policy::policy;
 pub use selector::selector;
 pub use structural::structural;
 
@@ -31,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("decode", decode),
     ("jwt", jwt),
     ("patch", patch),
+    ("policy", policy),
     ("selector", selector),
     ("structural", structural),
 ];

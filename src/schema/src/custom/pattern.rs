@@ -7,7 +7,7 @@ use portcullis_api::re2::{self, BadPattern};
 use regex::{Regex, RegexBuilder};
 
 /// What one pattern may take when compiled, in steps: the smallest step that suffices is charged.
-const SIZES: [usize; 3] = [16 << 10, 128 << 10, 1 << 20];
+const SIZES: [usize; 4] = [16 << 10, 128 << 10, 1 << 20, 10 << 20];
 /// What all patterns of a schema may take together.
 const BUDGET: usize = 64 << 20;
 /// What matching may cache.
@@ -105,6 +105,7 @@ mod tests {
         let error = check("((a{100}){10}|é){1,1}\\pL{900}\\pL{900}").expect_err("too large");
         assert!(error.to_string().contains("expression too large"), "{error}");
         assert!(check(r"\p{Nope}").is_err());
+        assert!(check(r"^\pL{1,63}$").is_ok());
         let mut patterns = Patterns::default();
         let many = (0..100_000).find(|n| patterns.compile(&format!("{n}")).is_err());
         assert_eq!(many, Some(BUDGET / SIZES[0]));

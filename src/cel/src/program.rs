@@ -127,11 +127,15 @@ impl Program {
             Ok(node) => eval::run(node, activation, &mut meter).map_err(EvalError::from),
             Err(defect) => Err(EvalError::Failed(defect.clone())),
         };
-        let left = budget.left.checked_sub(meter.cost());
-        budget.left = left.unwrap_or_default();
-        match outcome {
-            Ok(_) if left.is_none() => Err(EvalError::Budget),
-            other => other,
+        match budget.left.checked_sub(meter.cost()) {
+            Some(left) => {
+                budget.left = left;
+                outcome
+            }
+            None => {
+                budget.left = 0;
+                Err(EvalError::Budget)
+            }
         }
     }
 }
@@ -217,6 +221,12 @@ impl<'v> Val<'v> {
     /// Part of the data as a value.
     pub fn from_json(json: &'v Json, shape: &'v Shape) -> Result<Self, EvalError> {
         read(json, shape).map_err(EvalError::from)
+    }
+
+    /// An object of the data as a value.
+    #[must_use]
+    pub fn from_object(object: &'v serde_json::Map<String, Json>, shape: &'v Shape) -> Self {
+        Self::Map(crate::value::Map::Json(object, shape))
     }
 
     /// A value that may be missing.

@@ -208,6 +208,12 @@ impl Shape {
         self.cel_type().is_some()
     }
 
+    /// The least size of it written out.
+    #[must_use]
+    pub fn least_size(&self) -> u64 {
+        self.bounds.least_size
+    }
+
     /// The type an expression sees; none if it sees nothing.
     #[must_use]
     pub fn cel_type(&self) -> Option<Type> {

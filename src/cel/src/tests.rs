@@ -85,3 +85,8 @@ fn check(table: &str) {
 fn expressions_have_upstreams_types_costs_values_and_complaints() {
     check(include_str!("tests/facts.tsv"));
 }
+
+#[test]
+fn what_is_no_expression_is_complained_about_in_upstreams_words() {
+    check(include_str!("tests/syntax.tsv"));
+}

@@ -95,13 +95,7 @@ impl<'f> Validator<'f> {
         let (Kind::Literal(Literal::String(text)), Kind::List(args)) = (&target.kind, &args.kind) else {
             return;
         };
-        let parts = match library::clauses(text, args.len()) {
-            Ok(parts) => parts,
-            Err(message) => {
-                self.complaints.push(Complaint::new(expr.at, message));
-                return;
-            }
-        };
+        let (parts, error) = library::clauses(text, args.len());
         let clauses: Vec<Clause> = parts.into_iter().filter_map(Result::err).collect();
         for (clause, arg) in clauses.iter().zip(args) {
             if let Some(bad) = self.misfit(*clause, &arg.value) {
@@ -110,7 +104,9 @@ impl<'f> Validator<'f> {
                 return;
             }
         }
-        if args.len() > clauses.len() {
+        if let Some(message) = error {
+            self.complaints.push(Complaint::new(expr.at, message));
+        } else if args.len() > clauses.len() {
             let message = format!(
                 "too many arguments supplied to string.format (expected {}, got {})",
                 clauses.len(),

@@ -23,9 +23,14 @@ pub(crate) enum Clause {
 /// A part of a text to be formatted: as it is, or a clause.
 pub(crate) type Part<'t> = Result<&'t str, Clause>;
 
-/// The parts of a text with so many arguments, or what is wrong with it.
-pub(crate) fn clauses(text: &str, args: usize) -> Result<Vec<Part<'_>>, String> {
+/// The parts of a text with so many arguments, as far as it makes sense, and what is wrong with it then.
+pub(crate) fn clauses(text: &str, args: usize) -> (Vec<Part<'_>>, Option<String>) {
     let mut parts = Vec::new();
+    let error = read(text, args, &mut parts).err();
+    (parts, error)
+}
+
+fn read<'t>(text: &'t str, args: usize, parts: &mut Vec<Part<'t>>) -> Result<(), String> {
     let (mut rest, mut used) = (text, 0);
     while let Some((before, after)) = rest.split_once('%') {
         parts.push(Ok(before));
@@ -47,7 +52,7 @@ pub(crate) fn clauses(text: &str, args: usize) -> Result<Vec<Part<'_>>, String> 
         rest = after;
     }
     parts.push(Ok(rest));
-    Ok(parts)
+    Ok(())
 }
 
 fn clause(text: &str) -> Result<(Clause, &str), String> {
@@ -105,7 +110,7 @@ pub(crate) fn refusal(clause: Clause, kind: &Type) -> String {
 
 pub(super) fn format<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fault> {
     let [Val::String(text), Val::List(values)] = args else { return Err(Fault::Arguments) };
-    let parts = clauses(text.as_str(), values.len()).map_err(Fault::new)?;
+    let (parts, error) = clauses(text.as_str(), values.len());
     let mut values = values.iter();
     let mut out = Writer { text: String::new(), meter };
     for part in parts {
@@ -117,7 +122,10 @@ pub(super) fn format<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>,
             },
         }
     }
-    Ok(Val::text(out.text))
+    match error {
+        Some(error) => Err(Fault::new(error)),
+        None => Ok(Val::text(out.text)),
+    }
 }
 
 struct Writer<'m> {

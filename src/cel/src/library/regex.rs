@@ -1,7 +1,6 @@
 //! Regular expressions. They run in time linear in the text; their compiled size is bounded.
 
-mod go;
-
+use portcullis_api::re2;
 use regex::{Regex, RegexBuilder};
 
 use super::Native;
@@ -16,12 +15,12 @@ const CACHE: usize = 1 << 18;
 
 /// Compiles an expression, or says in Go's words why not.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
-    let refused = go::refusal(pattern);
-    if let Some(refused) = refused {
-        return Err(refused);
-    }
-    let built = RegexBuilder::new(pattern).size_limit(LARGEST).dfa_size_limit(CACHE).nest_limit(200).build();
-    built.map_err(|error| go::translate(pattern, &error))
+    let translated = re2::translate(pattern).map_err(|bad| bad.to_string())?;
+    let built = RegexBuilder::new(&translated).size_limit(LARGEST).dfa_size_limit(CACHE).build();
+    built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => format!("error parsing regexp: expression too large: `{pattern}`"),
+        _ => format!("error parsing regexp: invalid character class range: `{pattern}`"),
+    })
 }
 
 pub(super) fn find(name: &str) -> Option<Native> {

@@ -16,9 +16,6 @@ mod macros;
 mod parse;
 mod token;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use parse::parse;
 
 /// A complaint with its place as an offset; none for the expression as a whole.

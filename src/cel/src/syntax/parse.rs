@@ -21,7 +21,7 @@ const LONGEST: usize = 100_000;
 /// Expressions nest at most this deep in parentheses, brackets and arguments.
 const DEEPEST: u16 = 250;
 /// Words that cannot name a variable or a function.
-const RESERVED: [&str; 21] = [
+pub(super) const RESERVED: [&str; 21] = [
     "as",
     "break",
     "const",
@@ -59,18 +59,23 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Complaint>> {
         let message = format!("expression code point size exceeds limit: size: {size}, limit {LONGEST}");
         return Err(vec![Complaint::whole(message)]);
     }
-    let (tokens, complaints) = tokens(text);
+    let (tokens, unread) = tokens(text);
     let mut parser = Parser { tokens: &tokens, next: 0, depth: 0, build: Builder::default() };
-    parser.build.complaints = complaints;
     let root = parser.whole();
-    let Builder { complaints, .. } = &mut parser.build;
+    let mut complaints = unread;
     match root {
-        Ok(root) if complaints.is_empty() => Ok(Parsed { root, nodes: parser.build.count() }),
-        Ok(_) => Err(std::mem::take(complaints)),
+        Ok(root) => {
+            complaints.append(&mut parser.build.complaints);
+            if complaints.is_empty() {
+                Ok(Parsed { root, nodes: parser.build.count() })
+            } else {
+                Err(complaints)
+            }
+        }
         Err(Stop::Limit(complaint)) => Err(vec![complaint]),
         Err(Stop::Syntax) => {
-            complaints.extend(diagnose::diagnose(&tokens));
-            Err(std::mem::take(complaints))
+            complaints.extend(diagnose::diagnose(text, &tokens));
+            Err(complaints)
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From the JSON of a schema to the arena.
 
+use std::sync::OnceLock;
+
 use portcullis_api::Value;
 
 use super::Structural;
@@ -7,6 +9,7 @@ use super::format::Format;
 use super::json::{flag, list, text, texts};
 use super::node::{Additional, Bound, Checks, ListType, Node, NodeId, Preset, Properties, Type};
 use super::pattern::Patterns;
+use super::rules::Written;
 use crate::managed::CustomShape;
 
 /// How deeply schemas may be nested in each other.
@@ -61,7 +64,8 @@ impl CompileError {
 pub(super) fn compile(schema: &Value, keeps_unknown: bool) -> Result<Structural, CompileError> {
     let mut build = Build { nodes: Vec::new(), patterns: Patterns::default(), depth: 0 };
     let root = build.schema(schema)?;
-    Ok(Structural { nodes: build.nodes.into(), root, keeps_unknown, shape: CustomShape::new(schema) })
+    let (nodes, shape) = (build.nodes.into(), CustomShape::new(schema));
+    Ok(Structural { nodes, root, keeps_unknown, shape, rules: OnceLock::new() })
 }
 
 struct Build {
@@ -100,7 +104,7 @@ impl Build {
             keys: names(schema, "x-kubernetes-list-map-keys"),
             default: schema.get("default").filter(|it| !it.is_null()).map(|it| Box::new(Preset::new(it))),
             checks: self.checks(schema)?,
-            rules: list(schema, "x-kubernetes-validations").into(),
+            rules: Written::all(schema),
         })
     }
 

@@ -61,6 +61,16 @@ impl<'v> Pair<'v> {
         Some(Self { node: node.items?, new: new.into(), old: old.into() })
     }
 
+    /// What an entry of the list was before.
+    pub(super) fn before(
+        self,
+        schema: &Structural,
+        entries: &OldEntries<'v>,
+        new: &'v Value,
+    ) -> Option<&'v Value> {
+        entries.0.get(&key(schema.node(self.node), new)?).copied()
+    }
+
     /// Whether nothing changed, as far as that can be told.
     pub(super) fn is_unchanged(self, schema: &Structural) -> bool {
         match (self.new, self.old) {

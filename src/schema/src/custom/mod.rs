@@ -3,7 +3,8 @@
 //! ```text
 //! openAPIV3Schema --compile--> Structural: an arena of nodes
 //!   request -> coerce (embedded metadata), prune (what is not specified), default
-//!           -> validate: values, embedded metadata, list types   (rules follow where CEL is at hand)
+//!           -> validate: values, embedded metadata, list types
+//!           -> rules: expressions that values must make true
 //! ```
 //!
 //! Every walk follows the schema, whose depth is bounded, and looks at each value once. The order and
@@ -26,7 +27,10 @@ pub mod openapi;
 pub mod path;
 mod pattern;
 mod prune;
+mod rules;
 mod validate;
+
+use std::sync::OnceLock;
 
 use portcullis_api::field::{Error, ErrorList};
 use portcullis_api::{Object, Value};
@@ -37,6 +41,7 @@ pub use definition::validate_schema;
 pub use embedded::{Malformed, MetadataRules};
 pub use field_path::{FieldPathError, Notation, field_at};
 pub use kind::CustomKind;
+pub use rules::Judgement;
 
 use node::{Node, NodeId};
 
@@ -51,6 +56,8 @@ pub struct Structural {
     /// `spec.preserveUnknownFields`: nothing is pruned.
     keeps_unknown: bool,
     shape: CustomShape,
+    /// The rules, compiled when they are first asked; nothing if there are none.
+    rules: OnceLock<Option<rules::Spot>>,
 }
 
 impl Structural {
@@ -116,6 +123,15 @@ impl Structural {
             return ErrorList::new();
         }
         lists::check(self, object.map())
+    }
+
+    /// Evaluates all rules for an object that is valid otherwise. With the object before the change, rules about
+    /// changes are evaluated as well, and mistakes in what did not change are warnings.
+    pub fn check_rules(&self, object: &Object, old: Option<&Object>) -> Judgement {
+        match self.rules.get_or_init(|| rules::compile(self)) {
+            Some(spot) => rules::judge(self, spot, object, old),
+            None => Judgement::default(),
+        }
     }
 
     /// What managed fields and apply need to know.

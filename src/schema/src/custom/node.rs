@@ -7,6 +7,7 @@ use portcullis_api::Value;
 
 use super::format::Format;
 use super::pattern::Pattern;
+use super::rules::Written;
 
 /// The place of a node in its arena.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -84,8 +85,8 @@ pub(crate) struct Node {
     pub(crate) keys: Box<[Box<str>]>,
     pub(crate) default: Option<Box<Preset>>,
     pub(crate) checks: Option<Box<Checks>>,
-    /// `x-kubernetes-validations`, as they stand in the schema.
-    pub(crate) rules: Box<[Value]>,
+    /// `x-kubernetes-validations`
+    pub(crate) rules: Box<[Written]>,
 }
 
 /// A default.

@@ -1,7 +1,8 @@
 //! Everything that is wrong with the schema in a definition, in upstream's order.
 //!
 //! First whether it is structural (`structural.rs`, `complete.rs`) and, if so, whether its defaults fit it
-//! (`defaults.rs`); then what the API allows of OpenAPI (`openapi.rs`), in every case.
+//! (`defaults.rs`); then what the API allows of OpenAPI (`openapi.rs`), in every case; at last the rules of what is
+//! fine so far.
 
 mod complete;
 mod defaults;
@@ -16,7 +17,7 @@ use portcullis_api::field::{ErrorList, Path};
 use super::at::At;
 use super::embedded::MetadataRules;
 use super::json::{flag, text};
-use super::{CompileError, Structural};
+use super::{CompileError, Structural, rules};
 
 /// Fields that are not allowed beside a status subresource, and how upstream lists those that are.
 const NOT_AT_ROOT: [&str; 22] = [
@@ -66,16 +67,23 @@ pub fn validate_schema(
     }
     let here = holder.child("openAPIV3Schema");
     let compiled = Structural::compile(schema, false);
+    let mut structural = None;
     if !matches!(&compiled, Err(error) if error.is_unsupported()) {
         let mut found = structural::check(schema, &here);
         if let Ok(compiled) = &compiled
             && found.is_empty()
         {
             found = defaults::check(compiled, &here, metadata);
+            structural = Some(compiled).filter(|_| found.is_empty());
         }
         errors.append(&mut found);
     }
-    openapi::check(schema, &here, &mut errors);
+    let mut found = ErrorList::new();
+    openapi::check(schema, &here, &mut found);
+    // Rules of what is wrong otherwise are not looked at: what they would tell goes away with it.
+    let rules = structural.map(|schema| rules::definition::check(schema, &here, &found));
+    errors.append(&mut found);
+    errors.extend(rules.into_iter().flatten());
     // What cannot be compiled is mostly told above already, better than the compiler does.
     if let Err(error) = compiled
         && errors.is_empty()

@@ -4,6 +4,7 @@
 
 mod live;
 mod offline;
+mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +35,12 @@ enum Command {
     Example,
     /// Name everybody who may do something.
     WhoCan(WhoCan),
+    /// Say what a user may do in a namespace.
+    Can(Can),
+    /// Say which requests of an audit log would end otherwise.
+    Replay(Replay),
+    /// Write a page for an auditor: who can, what is risky, what changed.
+    Report(Report),
     /// Explain a decision by its id.
     Explain(Explain),
     /// List the rules and bindings that decided nothing since the server started.
@@ -98,6 +105,46 @@ struct WhoCan {
 }
 
 #[derive(Args, Debug)]
+struct Can {
+    #[command(flatten)]
+    place: Place,
+    /// The user's name.
+    user: String,
+    /// Groups of the user.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// The namespace.
+    #[arg(long, short, default_value = "default")]
+    namespace: String,
+    /// Ask files instead of a server.
+    #[arg(long = "with", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Replay {
+    /// The audit log, one event a line.
+    #[arg(long, value_name = "LOG")]
+    audit: PathBuf,
+    /// Files and directories: RBAC objects as YAML or JSON, policy files.
+    #[arg(long = "with", required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Report {
+    /// Files and directories: RBAC objects as YAML or JSON, policy files.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The file or directory as it was, to tell what changed.
+    #[arg(long, value_name = "OLD")]
+    since: Option<PathBuf>,
+    /// The file to write; standard output if none is named.
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 struct Explain {
     #[command(flatten)]
     place: Place,
@@ -119,6 +166,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Diff(arguments) => offline::diff(arguments),
         Command::WhoCan(arguments) if !arguments.paths.is_empty() => offline::who_can(arguments),
         Command::WhoCan(arguments) => live::who_can(arguments),
+        Command::Can(arguments) if !arguments.paths.is_empty() => offline::can(arguments),
+        Command::Can(arguments) => live::can(arguments),
+        Command::Replay(arguments) => offline::replay(arguments),
+        Command::Report(arguments) => report::run(arguments),
         Command::Explain(arguments) => live::explain(arguments),
         Command::Unused(arguments) => live::unused(arguments),
         Command::Status(arguments) => live::status(arguments),

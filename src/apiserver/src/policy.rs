@@ -5,8 +5,8 @@
 
 use http::{Response, StatusCode};
 use metrics::gauge;
-use portcullis_api::attributes::query::first;
-use portcullis_api::{ApiError, Body, Reason};
+use portcullis_api::attributes::query::{first, pairs};
+use portcullis_api::{ApiError, Body, Reason, UserInfo};
 use portcullis_authz::attributes::Resource;
 use portcullis_authz::{Attributes, Authorities, Authorizer as _, Shadow};
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub(crate) enum Question<'p> {
     Report,
     /// How often everything was used that allows something.
     Uses,
+    /// What the user of the query may do.
+    Can,
     /// Who may do what the query says.
     WhoCan,
     /// Why a decision was made.
@@ -35,6 +37,7 @@ impl<'p> Question<'p> {
         match path.strip_prefix(ROOT)? {
             "" => Some(Self::Report),
             "/uses" => Some(Self::Uses),
+            "/can" => Some(Self::Can),
             "/who-can" => Some(Self::WhoCan),
             rest => rest.strip_prefix("/decisions/").filter(|id| !id.contains('/')).map(Self::Explain),
         }
@@ -45,6 +48,7 @@ impl<'p> Question<'p> {
         let told = match self {
             Self::Report => authorities.report(),
             Self::Uses => authorities.uses(),
+            Self::Can => can(authorities, query)?,
             Self::WhoCan => who_can(authorities, query)?,
             Self::Explain(id) => authorities.explain(id).ok_or_else(not_kept)?,
         };
@@ -55,6 +59,16 @@ impl<'p> Question<'p> {
 fn not_kept() -> ApiError {
     ApiError::new(Reason::NotFound, "no such decision is kept: it is too long ago, or of another process")
         .with_code(StatusCode::NOT_FOUND)
+}
+
+fn can(authorities: &Authorities, query: &str) -> Result<Value, ApiError> {
+    let field = |name: &str| first(query, name).map(|text| text.to_string()).unwrap_or_default();
+    if field("user").is_empty() {
+        return Err(ApiError::bad_request("user is needed"));
+    }
+    let groups: Vec<String> =
+        pairs(query).filter(|(name, _)| name == "group").map(|(_, group)| group.to_string()).collect();
+    Ok(authorities.can(&UserInfo::new(&field("user"), groups), &field("namespace")))
 }
 
 fn who_can(authorities: &Authorities, query: &str) -> Result<Value, ApiError> {

@@ -4,6 +4,7 @@
 //! read    files and directories: RBAC objects, namespaces, policy files
 //! lint    what is risky, broken or without effect
 //! cases   expectations written down, what of the policies they cover, and which changes they would notice
+//! replay  what would have been decided about the requests of an audit log
 //! diff    what two sets of policies give whom
 //! ```
 
@@ -11,6 +12,7 @@ mod cases;
 mod diff;
 mod lint;
 mod read;
+mod replay;
 #[cfg(test)]
 mod tests;
 
@@ -18,3 +20,4 @@ pub use cases::{Cases, Outcome, Report as CasesReport};
 pub use diff::{Change, diff};
 pub use lint::{Finding, Level, lint, sarif};
 pub use read::{Studied, StudyError};
+pub use replay::{Flipped, Replay};

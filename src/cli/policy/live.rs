@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use http::StatusCode;
 use portcullis_api::Value;
 
-use super::{Explain, Unused, WhoCan};
+use super::{Can, Explain, Unused, WhoCan};
 use crate::cli::ask::Asker;
 use crate::cli::place::Place;
 use crate::cli::{Failure, print, serve};
@@ -56,6 +56,15 @@ pub(super) fn unused(arguments: &Unused) -> Result<ExitCode, Failure> {
     });
     let rows: Vec<Vec<String>> = rules.chain(bindings).collect();
     print::table(&rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn can(arguments: &Can) -> Result<ExitCode, Failure> {
+    let groups = arguments.groups.iter().map(String::as_str).chain(["system:authenticated"]);
+    let groups: String = groups.map(|group| format!("&group={}", encoded(group))).collect();
+    let (user, namespace) = (encoded(&arguments.user), encoded(&arguments.namespace));
+    let path = format!("/portcullis/policy/can?user={user}&namespace={namespace}{groups}");
+    print::json(&ask(&arguments.place, &path)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

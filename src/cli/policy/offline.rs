@@ -1,16 +1,19 @@
 //! Questions about files.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use portcullis_api::UserInfo;
 use portcullis_authz::Attributes;
 use portcullis_authz::attributes::Resource;
 use portcullis_authz::study::{self, Cases, Finding, Level, Studied};
 
-use super::{Check, Diff, Test, WhoCan};
+use super::{Can, Check, Diff, Replay, Test, WhoCan};
 use crate::cli::{Failure, print};
 
-fn read(paths: &[PathBuf]) -> Result<Studied, Failure> {
+pub(super) fn read(paths: &[PathBuf]) -> Result<Studied, Failure> {
     let studied = Studied::read(paths).map(Studied::with_bootstrap);
     studied.map_err(|error| Failure::caused("the policies cannot be read", &error))
 }
@@ -106,4 +109,31 @@ pub(super) fn who_can(arguments: &WhoCan) -> Result<ExitCode, Failure> {
         Attributes::resource(&arguments.verb, asked)
     };
     super::live::print_who_can(&authorities.who_can(&asked))
+}
+
+pub(super) fn can(arguments: &Can) -> Result<ExitCode, Failure> {
+    let authorities = read(&arguments.paths)?.authorities();
+    let groups = arguments.groups.iter().map(String::as_str).chain(["system:authenticated"]);
+    let user = UserInfo::new(&arguments.user, groups);
+    print::json(&authorities.can(&user, &arguments.namespace))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
+    let authorities = read(&arguments.paths)?.authorities();
+    let what = || format!("the audit log {} cannot be read", arguments.audit.display());
+    let file = File::open(&arguments.audit).map_err(|error| Failure::caused(what(), &error))?;
+    let mut replay = study::Replay::default();
+    for line in BufReader::new(file).lines() {
+        replay.weigh(&authorities, &line.map_err(|error| Failure::caused(what(), &error))?);
+    }
+    let mut rows = vec![["WOULD", "USER", "VERB", "WHAT", "NAMESPACE", "TIMES"].map(str::to_owned).to_vec()];
+    rows.extend(replay.flips.iter().map(|(flip, count)| {
+        let would = if flip.would_allow { "allow" } else { "refuse" };
+        let texts = [would, &flip.user, &flip.verb, &flip.what, &flip.namespace].map(str::to_owned);
+        texts.into_iter().chain([count.to_string()]).collect()
+    }));
+    print::table(&rows)?;
+    print::text(&format!("{} requests, {} lines that are no events\n", replay.requests, replay.unread))?;
+    Ok(if replay.flips.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

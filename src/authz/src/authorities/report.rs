@@ -58,6 +58,16 @@ impl Authorities {
         json!({"subjects": subjects, "unless": except})
     }
 
+    /// What a user may do in a namespace as far as it can be listed, and the deny rules that are for the user.
+    pub fn can(&self, user: &UserInfo, namespace: &str) -> Value {
+        let mut told = self.chain.rules(user, namespace).to_status();
+        let refusals = self.deciding_rules().filter(|rule| rule.effect == Effect::Deny);
+        let mine = refusals.filter(|rule| rule.subjects.iter().any(|who| who.is(user)));
+        let unless: Vec<Value> = mine.map(|rule| told_rule(&rule)).collect();
+        tell(&mut told, "unless", unless);
+        told
+    }
+
     /// The rules of all files that are not only tried out.
     fn deciding_rules(&self) -> impl Iterator<Item = std::sync::Arc<Rule>> {
         let tried = usize::from(self.chain.shadowing().is_some());

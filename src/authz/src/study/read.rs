@@ -1,5 +1,6 @@
 //! Policies from files: what is an RBAC object or a namespace by its kind, what is a policy file by its kind or name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,6 +137,28 @@ impl Studied {
         let Some((_, plural)) = KINDS.iter().find(|(kind, _)| rbac && *kind == object.kind()) else { return };
         let resource = GroupResource::new(GROUP, *plural);
         self.objects.push(Placed { resource, object, file: Arc::clone(file), line });
+    }
+
+    /// How many roles, bindings and rules of policy files there are.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let roles = self.objects.iter().filter(|placed| placed.resource.resource.ends_with("roles")).count();
+        (roles, self.objects.len().saturating_sub(roles), self.rules.len())
+    }
+
+    /// The namespaces that anything names, in order.
+    pub fn namespaces(&self) -> Vec<String> {
+        let of_objects = self.objects.iter().map(|placed| placed.object.namespace().to_owned());
+        let own = self.namespaces.iter().map(|namespace| namespace.name().to_owned());
+        let all: BTreeSet<String> = of_objects.chain(own).filter(|name| !name.is_empty()).collect();
+        all.into_iter().collect()
+    }
+
+    /// The files that were read, in order.
+    pub fn files(&self) -> Vec<String> {
+        let of_objects = self.objects.iter().map(|placed| placed.file.to_string());
+        let of_rules = self.rules.iter().map(|rule| rule.origin.file.to_string());
+        let all: BTreeSet<String> = of_objects.chain(of_rules).collect();
+        all.into_iter().collect()
     }
 
     /// Adds the objects that every cluster has, where the files do not say otherwise.

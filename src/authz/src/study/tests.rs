@@ -135,3 +135,48 @@ fn e066_e067_e068_lines_that_give_more_than_they_name_are_found() {
     assert!(at(2).contains(&"broad-line"), "{findings:?}");
     assert!(at(3).contains(&"policy-file"), "{findings:?}");
 }
+
+#[test]
+fn a_log_tells_what_would_end_otherwise() {
+    let authorities = studied(&[("rbac.yaml", RBAC), ("rules.yaml", RULES)]).authorities();
+    let event = |user: &str, verb: &str, decision: &str, stage: &str| {
+        format!(
+            r#"{{"stage":"{stage}","verb":"{verb}","requestURI":"/api/v1/namespaces/a/pods/p","user":{{"username":"{user}","groups":["team"]}},"objectRef":{{"resource":"pods","namespace":"a","name":"p","apiVersion":"v1"}},"annotations":{{"authorization.k8s.io/decision":"{decision}"}}}}"#
+        )
+    };
+    let mut replay = Replay::default();
+    for line in [
+        event("joe", "get", "allow", "RequestReceived"),
+        event("joe", "get", "allow", "ResponseComplete"),
+        event("eve", "get", "allow", "ResponseComplete"),
+        event("eve", "get", "allow", "ResponseComplete"),
+        event("joe", "delete", "forbid", "ResponseComplete"),
+        event("ann", "get", "forbid", "ResponseComplete"),
+        "no event".to_owned(),
+        String::new(),
+    ] {
+        replay.weigh(&authorities, &line);
+    }
+    let told: Vec<String> = replay
+        .flips
+        .iter()
+        .map(|(flip, count)| {
+            format!(
+                "{} {} {} {} {} {count}",
+                flip.user, flip.verb, flip.what, flip.namespace, flip.would_allow
+            )
+        })
+        .collect();
+    assert_eq!(told, ["ann get pods a true 1", "eve get pods a false 2"]);
+    assert_eq!((replay.requests, replay.unread), (5, 1));
+}
+
+#[test]
+fn what_a_user_can_is_told_with_what_stands_against_it() {
+    let authorities = studied(&[("rbac.yaml", RBAC), ("rules.yaml", RULES)]).authorities();
+    let told = authorities.can(&portcullis_api::UserInfo::new("eve", ["team"]), "a");
+    assert_eq!(told["resourceRules"][0]["verbs"], serde_json::json!(["get"]));
+    assert_eq!(told["unless"][0]["rule"], "no-eve");
+    let told = authorities.can(&portcullis_api::UserInfo::new("joe", ["team"]), "a");
+    assert_eq!(told["unless"], serde_json::json!([]));
+}

@@ -10,7 +10,7 @@ use crate::check::{Facts, Variables, check, type_named};
 use crate::cost::{Hints, Range, estimate};
 use crate::error::EvalError;
 use crate::eval::{self, Node};
-use crate::meter::Meter;
+use crate::meter::{ALL_WORK, MOST_WORK, Meter};
 use crate::shape::Shape;
 use crate::source::{CompileError, Issue, Position, Source};
 use crate::syntax::ast::{Expr, Kind};
@@ -122,17 +122,18 @@ impl Program {
         activation: &dyn Activation<'v>,
         budget: &mut Budget,
     ) -> Result<Val<'v>, EvalError> {
-        let mut meter = Meter::new(budget.call);
+        let mut meter = Meter::new(budget.call, budget.work.min(MOST_WORK));
         let outcome = match &self.plan {
             Ok(node) => eval::run(node, activation, &mut meter).map_err(EvalError::from),
             Err(defect) => Err(EvalError::Failed(defect.clone())),
         };
+        budget.work = budget.work.saturating_sub(meter.worked());
         match budget.left.checked_sub(meter.cost()) {
-            Some(left) => {
+            Some(left) if budget.work > 0 => {
                 budget.left = left;
                 outcome
             }
-            None => {
+            _ => {
                 budget.left = 0;
                 Err(EvalError::Budget)
             }
@@ -154,13 +155,15 @@ fn mentions(expr: &Expr, variable: &str) -> bool {
 pub struct Budget {
     left: u64,
     call: u64,
+    /// What may still be done of what is counted beside costs.
+    work: u64,
 }
 
 impl Budget {
     /// So much for all evaluations together, and for each what one may cost.
     #[must_use]
     pub fn new(total: u64) -> Self {
-        Self { left: total, call: CALL_LIMIT }
+        Self { left: total, call: CALL_LIMIT, work: ALL_WORK }
     }
 
     /// The same with another limit for each.

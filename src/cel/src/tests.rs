@@ -82,7 +82,7 @@ fn check(table: &str) {
 }
 
 #[test]
-fn expressions_have_upstreams_types_costs_values_and_complaints() {
+fn f030_expressions_have_upstreams_types_costs_values_and_complaints() {
     check(include_str!("tests/facts.tsv"));
 }
 

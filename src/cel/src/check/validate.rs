@@ -45,7 +45,7 @@ impl<'f> Validator<'f> {
         };
         let fine = match name {
             "duration" | "timestamp" => library::native(name)
-                .is_none_or(|native| native(&[literal], &mut Meter::new(u64::MAX)).is_ok()),
+                .is_none_or(|native| native(&[literal], &mut Meter::for_constants()).is_ok()),
             "matches" => match literal {
                 Val::String(pattern) => library::compile_regex(pattern.as_str()).is_ok(),
                 _ => true,

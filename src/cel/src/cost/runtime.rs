@@ -107,9 +107,6 @@ impl Rule {
     ) -> Result<u64, Fault> {
         let size = |index: usize| args.get(index).map_or(1, Val::size);
         let of_result = result.map_or(1, Val::size);
-        if let Some(Val::String(text)) = args.first() {
-            meter.work_of(text.as_str().len() / 8, 1)?;
-        }
         Ok(match self {
             Self::Fixed(cost) => cost,
             Self::Selector => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::node::{Access, Key, Node, Root, Step};
 use super::run::{Outcome, Run};
 use crate::error::Fault;
-use crate::value::{List, Val};
+use crate::value::{List, Val, short};
 
 /// What a selection leads to.
 enum Found<'v> {
@@ -67,15 +67,30 @@ impl<'v> Run<'_, 'v> {
     /// One selection, charged.
     fn step(&mut self, value: &Val<'v>, key: &Key) -> Result<Found<'v>, Fault> {
         let found = match key {
-            Key::Field(name) => field(value, name),
+            Key::Field(name) => {
+                self.meter.work_of(name.len(), 2)?;
+                field(value, name)
+            }
             Key::Const(key) => element(value, key),
             Key::Node(node) => {
                 let key = self.bare(node)?;
+                self.pay_key(&key)?;
                 element(value, &key)
             }
         };
         self.meter.charge(1)?;
+        if let Ok(Found::Value(Val::Bytes(bytes))) = &found {
+            self.meter.work_of(bytes.len(), 1)?;
+        }
         found
+    }
+
+    /// Pays for comparing a key with those of a map.
+    pub(super) fn pay_key(&mut self, key: &Val<'_>) -> Result<(), Fault> {
+        match key {
+            Val::String(text) => self.meter.work_of(text.as_str().len(), 4),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the last selection leads somewhere.
@@ -134,7 +149,7 @@ fn element<'v>(value: &Val<'v>, key: &Val<'v>) -> Result<Found<'v>, Fault> {
     match (value, key) {
         (Val::Map(map), key) => match map.find(key) {
             Some(value) => value.map(Found::Value),
-            None => Ok(Found::Nothing(Fault::new(format!("no such key: {key}")))),
+            None => Ok(Found::Nothing(Fault::new(format!("no such key: {}", short(key))))),
         },
         (Val::List(list), key) => {
             let index = match key {
@@ -151,7 +166,7 @@ fn element<'v>(value: &Val<'v>, key: &Val<'v>) -> Result<Found<'v>, Fault> {
             };
             nth(list, index)
         }
-        (_, key) => Ok(Found::Nothing(Fault::new(format!("no such key: {key}")))),
+        (_, key) => Ok(Found::Nothing(Fault::new(format!("no such key: {}", short(key))))),
     }
 }
 

@@ -5,7 +5,7 @@ use super::run::{Outcome, Run, over};
 use crate::error::Fault;
 use crate::meter::{MAKE, TOUCH};
 use crate::types::Type;
-use crate::value::{Entries, Key, List, Map, Val};
+use crate::value::{Entries, Key, List, Map, Val, short};
 
 impl<'v> Run<'_, 'v> {
     pub(super) fn fold(&mut self, fold: &Fold) -> Outcome<'v> {
@@ -73,7 +73,12 @@ impl<'v> Run<'_, 'v> {
         variables: [Outcome<'v>; N],
     ) -> Result<bool, Fault> {
         self.locals.truncate(place + 1);
-        self.locals.extend(variables);
+        for variable in variables {
+            if let Ok(value @ Val::Bytes(_)) = &variable {
+                self.touch(value)?;
+            }
+            self.locals.push(variable);
+        }
         if let Ok(Val::Bool(false)) = over(self.node(&fold.condition))? {
             return Ok(false);
         }
@@ -141,11 +146,12 @@ impl<'v> Run<'_, 'v> {
 
     fn add(&mut self, entries: &mut Entries<'v>, key: &Val<'v>, value: Val<'v>) -> Result<(), Fault> {
         self.meter.work(MAKE)?;
+        self.pay_key(key)?;
         let unsupported = || Fault::new(format!("unsupported key type: {}", key.kind().name()));
         let known = Key::of(key).ok_or_else(unsupported)?;
         match entries.insert(known, (key.clone(), value)) {
             None => Ok(()),
-            Some(_) => Err(Fault::new(format!("insert failed: key {key} already exists"))),
+            Some(_) => Err(Fault::new(format!("insert failed: key {} already exists", short(key)))),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Planner<'_> {
         let call = Call { name: shared_name(name), native, rule, args, regex };
         match call.args.as_slice() {
             [Node::Const(value)] if library::is_conversion(name) => {
-                let mut meter = Meter::new(u64::MAX);
+                let mut meter = Meter::for_constants();
                 let folded = (call.native)(std::slice::from_ref(value), &mut meter);
                 folded
                     .map(Node::Const)

@@ -6,7 +6,7 @@ use crate::error::Fault;
 use crate::library::{self, contains};
 use crate::meter::{MAKE, Meter};
 use crate::program::Activation;
-use crate::value::{Entries, Key, Map, Val};
+use crate::value::{Entries, Key, Map, Val, short};
 
 /// The value of a step, or why there is none.
 pub(super) type Outcome<'v> = Result<Val<'v>, Fault>;
@@ -98,6 +98,9 @@ impl<'v> Run<'_, 'v> {
                 }
             }
         }
+        for value in &args {
+            self.touch(value)?;
+        }
         if let Some(fault) = failure {
             let cost = call.rule.cost(&args, None, self.meter)?;
             self.meter.charge(cost)?;
@@ -113,6 +116,15 @@ impl<'v> Run<'_, 'v> {
             self.meter.charge(cost)?;
         }
         outcome
+    }
+
+    /// Pays for reading a text from end to end, as most functions do.
+    pub(super) fn touch(&mut self, value: &Val<'_>) -> Result<(), Fault> {
+        match value {
+            Val::String(text) => self.meter.work_of(text.as_str().len() / 8, 1),
+            Val::Bytes(bytes) => self.meter.work_of(bytes.len() / 8, 1),
+            _ => Ok(()),
+        }
     }
 
     fn apply(&mut self, call: &Call, args: &[Val<'v>]) -> Outcome<'v> {
@@ -164,6 +176,7 @@ impl<'v> Run<'_, 'v> {
         self.meter.work_of(entries.len(), MAKE)?;
         for Entry { key, value, optional } in entries {
             let key = self.node(key)?;
+            self.pay_key(&key)?;
             let value = match (self.node(value)?, optional) {
                 (value, false) => value,
                 (Val::Optional(None), true) => continue,
@@ -179,7 +192,7 @@ impl<'v> Run<'_, 'v> {
 }
 
 fn not_optional(value: &Val<'_>) -> Fault {
-    Fault::new(format!("cannot initialize optional list element from non-optional value {value}"))
+    Fault::new(format!("cannot initialize optional list element from non-optional value {}", short(value)))
 }
 
 /// The words for a failure of a function.

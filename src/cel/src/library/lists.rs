@@ -22,10 +22,8 @@ pub(super) fn find(name: &str) -> Option<Native> {
         "slice" => slice,
         "sort" => sort,
         "@sortByAssociatedKeys" => sort_by,
-        "cel.@mapInsert" => |args, meter| match args {
-            [Val::Map(map), rest @ ..] => operators::insert(map, rest, meter),
-            _ => Err(Fault::Arguments),
-        },
+        // Loops that make maps add to them in place.
+        "cel.@mapInsert" => |_, _| Err(Fault::Arguments),
         _ => return None,
     })
 }

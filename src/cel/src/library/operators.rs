@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::Native;
 use crate::error::Fault;
 use crate::meter::{MAKE, Meter, TOUCH};
-use crate::value::{List, Map, Val, compare, equal};
+use crate::value::{List, Val, compare, equal};
 
 pub(super) fn find(name: &str) -> Option<Native> {
     Some(match name {
@@ -139,7 +139,7 @@ pub(super) fn add<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fa
 /// Lists that are sets or have keys are merged; others follow each other.
 fn add_lists<'v>(one: &List<'v>, other: &List<'v>, meter: &mut Meter) -> Result<List<'v>, Fault> {
     use crate::shape::Merge;
-    use crate::value::{key_of, merge};
+    use crate::value::{key_of, merge, scalar};
     let keys: &[String] = match merge(one) {
         Some(Merge::Set) => &[],
         Some(Merge::Keys(keys)) => keys.as_slice(),
@@ -149,22 +149,23 @@ fn add_lists<'v>(one: &List<'v>, other: &List<'v>, meter: &mut Meter) -> Result<
         }
     };
     meter.work_of(one.len().saturating_add(other.len()), MAKE)?;
-    let place =
-        |value: &Val<'v>| if keys.is_empty() { vec![Some(value.to_string())] } else { key_of(value, keys) };
+    // What is no scalar has no place of its own: it is only added.
+    let place = |value: &Val<'v>| -> Option<Vec<Option<String>>> {
+        if keys.is_empty() { scalar(value).map(|own| vec![Some(own)]) } else { Some(key_of(value, keys)) }
+    };
     let mut places = std::collections::HashMap::new();
     let mut merged = Vec::with_capacity(one.len());
-    for value in one.iter() {
+    for value in one.iter().chain(other.iter()) {
         let value = value?;
-        places.insert(place(&value), merged.len());
-        merged.push(value);
-    }
-    for value in other.iter() {
-        let value = value?;
-        let known = places.get(&place(&value)).copied().and_then(|at: usize| merged.get_mut(at));
-        match known {
+        meter.work(value.size())?;
+        let own = place(&value);
+        let known = own.as_ref().and_then(|own| places.get(own)).copied();
+        match known.and_then(|at: usize| merged.get_mut(at)) {
             Some(known) => *known = value,
             None => {
-                places.insert(place(&value), merged.len());
+                if let Some(own) = own {
+                    places.insert(own, merged.len());
+                }
                 merged.push(value);
             }
         }
@@ -229,31 +230,4 @@ fn negate<'v>(args: &[Val<'v>], _: &mut Meter) -> Result<Val<'v>, Fault> {
         [Val::Duration(value)] => duration(value.checked_neg()),
         _ => Err(Fault::Bare),
     }
-}
-
-/// A map with one more entry, or with all entries of another.
-pub(super) fn insert<'v>(map: &Map<'v>, rest: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fault> {
-    use crate::value::Key;
-    meter.work(MAKE)?;
-    let mut entries = map.clone().into_entries()?;
-    let mut add = |key: Val<'v>, value: Val<'v>| {
-        let known = Key::of(&key)
-            .ok_or_else(|| Fault::new(format!("unsupported key type: {}", key.kind().name())))?;
-        match entries.insert(known, (key.clone(), value)) {
-            None => Ok(()),
-            Some(_) => Err(Fault::new(format!("insert failed: key {key} already exists"))),
-        }
-    };
-    match rest {
-        [key, value] => add(key.clone(), value.clone())?,
-        [Val::Map(more)] => {
-            for key in more.keys() {
-                meter.work(MAKE)?;
-                let value = more.find(&key).ok_or(Fault::Arguments)??;
-                add(key, value)?;
-            }
-        }
-        _ => return Err(Fault::Arguments),
-    }
-    Ok(Val::Map(Map::Shared(entries.into())))
 }

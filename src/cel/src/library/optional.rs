@@ -3,7 +3,7 @@
 use super::Native;
 use crate::error::Fault;
 use crate::meter::{MAKE, Meter};
-use crate::value::Val;
+use crate::value::{Val, short};
 
 pub(super) fn find(name: &str) -> Option<Native> {
     Some(match name {
@@ -36,7 +36,7 @@ fn unwrap<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fault> {
         match value? {
             Val::Optional(Some(value)) => values.push((*value).clone()),
             Val::Optional(None) => {}
-            other => return Err(Fault::new(format!("value {other} is not optional"))),
+            other => return Err(Fault::new(format!("value {} is not optional", short(&other)))),
         }
     }
     Ok(Val::list(values))

@@ -3,7 +3,7 @@
 use super::Native;
 use crate::error::Fault;
 use crate::meter::{MAKE, Meter};
-use crate::value::Val;
+use crate::value::{Val, short};
 
 pub(super) fn find(name: &str) -> Option<Native> {
     Some(match name {
@@ -220,7 +220,7 @@ fn join<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fault> {
     for (index, value) in list.iter().enumerate() {
         let value = value?;
         let Val::String(text) = &value else {
-            let only = Fault::new(format!("join: invalid input: {value}"));
+            let only = Fault::new(format!("join: invalid input: {}", short(&value)));
             return Err(if index == 0 { Fault::Arguments } else { only });
         };
         let separator = if index == 0 { "" } else { separator };

@@ -20,7 +20,7 @@ fn evaluate(text: &str) -> Result<String, EvalError> {
 }
 
 #[test]
-fn what_upstreams_costs_do_not_see_is_bounded_as_well() {
+fn f029_what_upstreams_costs_do_not_see_is_bounded_as_well() {
     for text in [
         "s.replace('x', s)",
         "l.map(a, l.map(b, 1))",
@@ -32,6 +32,9 @@ fn what_upstreams_costs_do_not_see_is_bounded_as_well() {
         "[l,l,l,l,l,l,l,l].map(a, [a,a,a,a,a,a,a,a]).map(a, [a,a,a,a,a,a,a,a]).map(a, [a,a]) == [l,l,l,l,l,l,l,l].map(a, [a,a,a,a,a,a,a,a]).map(a, [a,a,a,a,a,a,a,a]).map(a, [a,a])",
         "l.sortBy(a, s + string(a))",
         "l.distinct()",
+        "l.all(i, timestamp(s) == timestamp(s) || true)",
+        "l.all(i, {s: 1}[s] == 1)",
+        "l.all(i, size(s) > i)",
         "s.find(s + '(')",
     ] {
         match evaluate(text) {
@@ -53,6 +56,14 @@ fn loops_that_make_lists_and_maps_take_time_by_their_length() {
 }
 
 #[test]
+fn f029_messages_quote_only_the_start_of_what_is_long() {
+    let eight = |text: String| format!("[{text}].map(a, [a, a, a, a, a, a, a, a])[0]");
+    let deep = (0..14).fold("l".to_owned(), |text, _| eight(text));
+    let error = evaluate(&format!("{{'a': 1}}[dyn({deep})] == 1")).unwrap_err().to_string();
+    assert!(error.starts_with("no such key: [[[") && error.len() < 2_000, "{error}");
+}
+
+#[test]
 fn a_budget_is_shared_and_says_when_it_is_spent() {
     let program = Environment::new().compile("[1, 2, 3].all(x, x > 0)").unwrap();
     let mut budget = Budget::new(20);
@@ -64,7 +75,7 @@ fn a_budget_is_shared_and_says_when_it_is_spent() {
 }
 
 #[test]
-fn nesting_is_refused_before_the_stack_is_at_risk() {
+fn f003_j022_nesting_is_refused_before_the_stack_is_at_risk() {
     let cases = [
         format!("{}1{}", "(".repeat(251), ")".repeat(251)),
         format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)),

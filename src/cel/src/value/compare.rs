@@ -67,7 +67,7 @@ pub(crate) fn merge<'v>(list: &List<'v>) -> Option<&'v Merge> {
 }
 
 /// What two scalars are equal by.
-fn scalar(value: &Val<'_>) -> Option<String> {
+pub(crate) fn scalar(value: &Val<'_>) -> Option<String> {
     Some(match value {
         Val::String(text) => format!("s{text}"),
         Val::Int(value) => format!("n{value}"),

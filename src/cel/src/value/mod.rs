@@ -16,11 +16,12 @@ use std::sync::Arc;
 use portcullis_api::quantity::Quantity;
 use serde_json::Value as Json;
 
-pub(crate) use compare::{compare, equal, key_of, merge};
+pub(crate) use compare::{compare, equal, key_of, merge, scalar};
 pub(crate) use json::read;
 pub use list::List;
 pub use map::{Entries, Key, Map};
 pub(crate) use number::{go_double, int_from_double, seconds_text, uint_from_double};
+pub(crate) use show::short;
 
 use crate::library::{Check, Cidr, Moment, NamedFormat, Semver, Url};
 use crate::types::Type;

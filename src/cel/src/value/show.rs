@@ -1,8 +1,34 @@
 //! How a value is written: as an expression would spell it, and as messages quote it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::{Opaque, Val, go_double, seconds_text};
+
+/// The most octets of a value in a message.
+const SHORT: usize = 1_024;
+
+/// A value as messages quote it: only the start of what is long.
+pub(crate) fn short(value: &Val<'_>) -> String {
+    let mut out = Short(String::new());
+    // That it stops early is what is wanted.
+    let _stopped = write!(out, "{value}");
+    out.0
+}
+
+/// A text that takes no more than fits.
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for char in text.chars() {
+            if self.0.len() >= SHORT {
+                return Err(fmt::Error);
+            }
+            self.0.push(char);
+        }
+        Ok(())
+    }
+}
 
 impl fmt::Display for Val<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

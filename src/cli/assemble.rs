@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use portcullis_admission::{Chain as Admission, plugins};
 use portcullis_apiserver::{Check, Discovery, Health, Oidc, PublishedKeys, Server};
-use portcullis_audit::{AuditLog, LogConfig};
 use portcullis_authn::{
     Anonymous, AuthenticationConfiguration, Authenticator, BootstrapTokens, KeySet, Schemes,
     ServiceAccountTokens, TokenFile, TokenIssuer, TokenScheme,
@@ -16,6 +15,7 @@ use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Renewer, Sites
 use portcullis_registry::{Parts, Registry};
 use portcullis_storage::{Embedded, Store};
 
+use super::auditing::Auditing;
 use super::options::ServeOptions;
 use super::paths::DataDir;
 use super::steps::Steps;
@@ -29,7 +29,7 @@ pub(crate) struct Running {
     pub(crate) server: Server,
     pub(crate) pki: Arc<Pki>,
     store: Arc<dyn Store>,
-    audit: Arc<AuditLog>,
+    audit: Auditing,
     renewal: tokio::task::JoinHandle<()>,
     policies: tokio::task::JoinHandle<()>,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn assemble(
     );
     let authenticator = authenticator(options, &registry, &keys)?;
     registry.set_authenticator(authenticator.clone());
-    let audit = Arc::new(open_audit(options, dir)?);
+    let audit = Auditing::open(&options.audit, dir, &store).await?;
     let live =
         pki.live("apiserver").map_err(|e| Failure::caused("the serving certificate cannot be used", &e))?;
     let trust = trust(&pki)?;
@@ -79,7 +79,8 @@ pub(crate) async fn assemble(
         .tls(tls, trust)
         .authentication(authenticator)
         .authorization(authorities.clone(), Arc::new(fairness))
-        .serving(audit.clone(), rest, Discovery::built_in(&shown))
+        .serving(audit.sink(), rest, Discovery::built_in(&shown))
+        .audit_policy(audit.policy())
         .health(health(&store))
         .oidc(Oidc {
             issuer: options.issuer().to_owned(),
@@ -107,7 +108,7 @@ impl Running {
         renewal.abort();
         policies.abort();
         server.shutdown(DRAIN).await;
-        audit.flush(Duration::from_secs(5));
+        audit.close().await;
         store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
     }
 }
@@ -223,21 +224,6 @@ fn authenticator(
 pub(super) fn read(path: &std::path::Path, flag: &str) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::caused(format!("{flag} {} cannot be read", path.display()), &error))
-}
-
-fn open_audit(options: &ServeOptions, dir: &DataDir) -> Result<AuditLog, Failure> {
-    let path = options.audit_log_path.clone().unwrap_or_else(|| dir.audit_log());
-    let mut config = LogConfig::at(&path);
-    if let Some(mib) = options.audit_log_maxsize {
-        config.max_bytes = mib.saturating_mul(1 << 20);
-    }
-    if let Some(keep) = options.audit_log_maxbackup {
-        config.keep = keep;
-    }
-    AuditLog::open(config).map_err(|error| {
-        Failure::caused(format!("the audit log {} cannot be opened", path.display()), &error)
-            .fix("make it writable, or name another file with --audit-log-path")
-    })
 }
 
 fn seats(options: &ServeOptions) -> usize {

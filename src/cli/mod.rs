@@ -4,6 +4,8 @@ mod administrators;
 mod apiserver;
 mod ask;
 mod assemble;
+mod audit;
+mod auditing;
 mod authorization;
 mod certificates;
 mod certs;
@@ -60,6 +62,8 @@ enum Command {
     Certs(certs::Arguments),
     /// Ask who may do what and why, and study policies before they are used.
     Policy(policy::Arguments),
+    /// Verify and read the audit log.
+    Audit(audit::Arguments),
     /// Say which version this is.
     Version(version::Arguments),
 }
@@ -73,6 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Apiserver(arguments) => apiserver::run(arguments),
         Command::Version(arguments) => version::run(&arguments),
     }

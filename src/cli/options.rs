@@ -1,6 +1,7 @@
 //! The flags of whatever serves the API, from the command line or a YAML file, under upstream's names
 //! where upstream has them. The command line wins.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,10 @@ use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 use portcullis_registry::ServiceRanges;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Failure;
+use super::auditing::AuditOptions;
 
 const MAX_FILE: u64 = 1 << 20;
 
@@ -75,15 +78,10 @@ pub(crate) struct ServeOptions {
     /// Permit AlwaysAllow, which gives everything to everybody.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) insecure_authorization_always_allow: Option<bool>,
-    /// The audit log; audit.log in the data directory if not given.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) audit_log_path: Option<PathBuf>,
-    /// The size in MiB at which the audit log is rotated.
-    #[arg(long, value_name = "MIB")]
-    pub(crate) audit_log_maxsize: Option<u64>,
-    /// How many rotated audit logs are kept.
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) audit_log_maxbackup: Option<u32>,
+    /// What concerns the audit log; in a file, the keys that begin with `audit-`.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub(crate) audit: AuditOptions,
     /// How many requests are served at once.
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_requests_inflight: Option<usize>,
@@ -145,9 +143,7 @@ impl ServeOptions {
             insecure_authorization_always_allow: self
                 .insecure_authorization_always_allow
                 .or(file.insecure_authorization_always_allow),
-            audit_log_path: self.audit_log_path.or(file.audit_log_path),
-            audit_log_maxsize: self.audit_log_maxsize.or(file.audit_log_maxsize),
-            audit_log_maxbackup: self.audit_log_maxbackup.or(file.audit_log_maxbackup),
+            audit: self.audit.over(file.audit),
             max_requests_inflight: self.max_requests_inflight.or(file.max_requests_inflight),
             request_timeout: self.request_timeout.or(file.request_timeout),
             log_level: self.log_level.or(file.log_level),
@@ -196,7 +192,19 @@ fn read(path: &Path) -> Result<ServeOptions, Failure> {
     if text.trim().is_empty() {
         return Ok(ServeOptions::default());
     }
-    serde_saphyr::from_str(&text).map_err(|error| Failure::because(what(), error).fix(fix))
+    parse(&text).map_err(|error| Failure::because(what(), error).fix(fix))
+}
+
+/// The keys about audit have a structure of their own, with the same names.
+fn parse(text: &str) -> Result<ServeOptions, String> {
+    let keys: BTreeMap<String, Value> = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+    let (audit, others) = keys.into_iter().partition(|(key, _)| key.starts_with("audit-"));
+    let options: ServeOptions = of_keys(others)?;
+    Ok(ServeOptions { audit: of_keys(audit)?, ..options })
+}
+
+fn of_keys<T: serde::de::DeserializeOwned>(keys: BTreeMap<String, Value>) -> Result<T, String> {
+    serde_json::from_value(Value::Object(keys.into_iter().collect())).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -205,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file() {
-        let file: ServeOptions = serde_saphyr::from_str("secure-port: 1\nlog-level: debug\n").unwrap();
+        let file = parse("secure-port: 1\nlog-level: debug\n").unwrap();
         let line = ServeOptions { secure_port: Some(2), ..ServeOptions::default() };
         let both = line.over(file);
         assert_eq!((both.secure_port, both.log_level.as_deref()), (Some(2), Some("debug")));
@@ -213,7 +221,10 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error() {
-        assert!(serde_saphyr::from_str::<ServeOptions>("secure-prot: 1\n").is_err());
+        assert!(parse("secure-prot: 1\n").is_err());
+        assert!(parse("audit-log-pth: x\n").is_err());
+        let options = parse("secure-port: 1\naudit-log-maxage: 3\n").unwrap();
+        assert_eq!((options.secure_port, options.audit.audit_log_maxage), (Some(1), Some(3)));
     }
 
     #[test]

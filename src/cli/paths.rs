@@ -54,6 +54,11 @@ impl DataDir {
         self.0.join("admin.kubeconfig")
     }
 
+    /// The key of the audit chain, and its head.
+    pub(crate) fn audit_keys(&self) -> PathBuf {
+        self.0.join("audit")
+    }
+
     /// The audit log, unless a flag names another.
     pub(crate) fn audit_log(&self) -> PathBuf {
         self.0.join("audit.log")

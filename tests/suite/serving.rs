@@ -103,6 +103,9 @@ fn secrets_of_the_data_directory_are_for_its_owner() {
         "pki/apiserver.key",
         "store.redb",
         "audit.log",
+        "audit.log.chain",
+        "audit",
+        "audit/signing.key",
     ] {
         assert_eq!(mode(name), 0, "{name} can be read by others");
     }

@@ -68,8 +68,7 @@ pub struct Ready {
 struct Settings {
     health: Health,
     oidc: Option<Oidc>,
-    audit: Policy,
-    strict_audit: bool,
+    audit: Arc<Policy>,
     deadline: Duration,
     ceilings: Ceilings,
     listener: ListenerConfig,
@@ -102,8 +101,7 @@ impl WithAuthorization {
         let settings = Settings {
             health: Health::default(),
             oidc: None,
-            audit: Policy::default(),
-            strict_audit: false,
+            audit: Arc::new(Policy::builtin().unwrap_or_default()),
             deadline: Duration::from_secs(60),
             ceilings: Ceilings::default(),
             listener: ListenerConfig::default(),
@@ -127,17 +125,10 @@ impl Ready {
         self
     }
 
-    /// Which requests are recorded.
+    /// Which requests are recorded, and how much of them; the embedded policy if none is given.
     #[must_use]
-    pub fn audit_policy(mut self, policy: Policy) -> Self {
+    pub fn audit_policy(mut self, policy: Arc<Policy>) -> Self {
         self.settings.audit = policy;
-        self
-    }
-
-    /// Refuses what cannot be recorded before it is done.
-    #[must_use]
-    pub fn strict_audit(mut self) -> Self {
-        self.settings.strict_audit = true;
         self
     }
 
@@ -180,7 +171,6 @@ impl Ready {
             metrics: metrics.clone(),
             sink,
             policy: settings.audit,
-            strict_audit: settings.strict_audit,
             authenticator,
             chain: authorities.chain.clone(),
             fairness,

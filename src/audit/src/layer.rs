@@ -3,7 +3,7 @@
 //! It stands below authentication, so that it knows who asks, and above authorization, so that it
 //! sees the denials. Refusals of the gates above it reach the same slot by the front's completion.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use portcullis_api::{ApiError, Body, BodyError};
 use tower::{Layer, Service};
 
+use crate::sink::Lost;
 use crate::slot::{AuditSlot, HasSlot};
 
 /// Proof that the request's arrival is on record, as far as the policy asks for it. Only [`Audit`]
@@ -54,28 +55,13 @@ impl<R: HasSlot> HasSlot for Audited<R> {
 
 /// Makes [`Audit`] services.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AuditLayer {
-    strict: bool,
-}
-
-impl AuditLayer {
-    /// Records; a loss is counted.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Refuses a request whose intent cannot be recorded.
-    #[must_use]
-    pub fn strict(self) -> Self {
-        Self { strict: true }
-    }
-}
+pub struct AuditLayer;
 
 impl<S> Layer<S> for AuditLayer {
     type Service = Audit<S>;
 
     fn layer(&self, inner: S) -> Audit<S> {
-        Audit { inner, strict: self.strict }
+        Audit { inner }
     }
 }
 
@@ -83,13 +69,12 @@ impl<S> Layer<S> for AuditLayer {
 #[derive(Clone, Debug)]
 pub struct Audit<S> {
     inner: S,
-    strict: bool,
 }
 
 impl<S, R> Service<R> for Audit<S>
 where
-    R: HasSlot,
-    S: Service<Audited<R>, Response = Response<Body>, Error = ApiError>,
+    R: HasSlot + Send + 'static,
+    S: Service<Audited<R>, Response = Response<Body>, Error = ApiError> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<Body>;
@@ -102,29 +87,46 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let slot = request.slot().clone();
-        if slot.received().is_err() && self.strict {
-            return Box::pin(std::future::ready(Err(ApiError::unavailable(
-                "audit event could not be recorded",
-            ))));
-        }
-        let answer = self.inner.call(Audited { request });
-        Box::pin(async move {
-            let answer = answer.await;
-            match &answer {
-                Ok(response) if slot.opening().info.is_long_running() => slot.started(response.status()),
-                Ok(response) => slot.complete(response.status()),
-                Err(error) => slot.refused(error),
+        match slot.received() {
+            Err(Lost) => Box::pin(ready(Err(unrecorded()))),
+            Ok(None) => Box::pin(recorded(slot, self.inner.call(Audited { request }))),
+            Ok(Some(receipt)) => {
+                let next = self.inner.clone();
+                // The service that was polled is the one that is called.
+                let mut inner = std::mem::replace(&mut self.inner, next);
+                Box::pin(async move {
+                    receipt.wait().await.map_err(|Lost| unrecorded())?;
+                    recorded(slot, inner.call(Audited { request })).await
+                })
             }
-            answer.map(|response| recorded_to_the_end(response, slot))
-        })
+        }
+    }
+}
+
+fn unrecorded() -> ApiError {
+    ApiError::unavailable("a required audit event could not be recorded")
+}
+
+/// Records how the answer ended, or that it began where it is a stream.
+async fn recorded(
+    slot: AuditSlot,
+    answer: impl Future<Output = Result<Response<Body>, ApiError>>,
+) -> Result<Response<Body>, ApiError> {
+    match answer.await {
+        Ok(response) if slot.opening().info.is_long_running() => {
+            slot.started(response.status());
+            Ok(recorded_to_the_end(response, slot))
+        }
+        Ok(response) => Ok(slot.answered(response).await),
+        Err(error) => {
+            slot.refused(&error);
+            Err(error)
+        }
     }
 }
 
 /// A stream's event is complete when the stream is: its body takes the slot along.
 fn recorded_to_the_end(response: Response<Body>, slot: AuditSlot) -> Response<Body> {
-    if !slot.opening().info.is_long_running() {
-        return response;
-    }
     let code = response.status();
     response.map(|body| Streamed { body, _end: End { slot, code } }.boxed_unsync())
 }

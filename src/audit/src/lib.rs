@@ -3,28 +3,41 @@
 //! ```text
 //! Attributes   AuditSlot::begin          the slot travels in the request's type; every gate adds what it knows
 //! Authenticate slot.user
-//! Audit        RequestReceived           for what the policy wants an intent of
-//! …            slot.impersonated, slot.annotate, slot.object
+//! Audit        Policy::plan              how much is recorded; RequestReceived, and refusal where that is
+//!                                        required and cannot be
+//! …            slot.impersonated, slot.annotate, slot.object, slot.request_body
+//! Registry     slot.outbox               the record of a mutation, in the commit itself
 //! Audit        ResponseStarted/Complete  or, when nobody completed the slot, its drop does
-//! Sink         queue -> writer thread -> rotated JSON lines
+//! Sink         queue -> writer thread -> rotated JSON lines -> signed chain
 //! ```
 //!
-//! No event holds a body, a token or a header other than the user agent. The request path only moves
-//! values into a bounded queue; serialising and writing is the writer thread's work.
+//! No event holds a credential, whatever the policy says (`mask`, `policy/guard`). The request path only
+//! moves values into a bounded queue; serialising, sealing and writing are the writer thread's work.
 
+mod capture;
+mod chain;
 mod event;
+mod json;
 mod layer;
+mod level;
 mod log;
+mod mask;
+mod outbox;
 mod policy;
 mod queue;
+pub mod read;
 mod sink;
 mod slot;
 
-pub use event::{Event, ObjectRef, Opening, Outcome, Stage, Story};
+pub use chain::verify::{Finding, Report, Verifier, verify};
+pub use chain::{Head, KeyError, PublicKey, Signer};
+pub use event::{Event, ObjectRef, Opening, Outcome, Story, forwarded};
 pub use layer::{Audit, AuditLayer, Audited};
-pub use log::{AuditLog, LogConfig};
-pub use policy::Policy;
-pub use sink::{Discard, Lost, Memory, Sink};
+pub use level::{Level, Stage, Stages};
+pub use log::{AuditLog, Format, LogConfig, Rotation};
+pub use outbox::{Outbox, Record, Ticket};
+pub use policy::{DEFAULT_POLICY, Plan, Policy, PolicyError};
+pub use sink::{Discard, Fan, Lost, Memory, Receipt, Sink};
 pub use slot::{AuditSlot, HasSlot};
 
 #[cfg(test)]

@@ -1,18 +1,56 @@
 //! Where events go.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use crate::event::Event;
+use crate::outbox::Ticket;
+
+/// How long a request waits for its required event to be on record.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The event could not be kept; it was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost;
 
-/// Takes events. The place where a durable outbox or another backend attaches: an implementation that
-/// answers `Ok` has taken responsibility for the event. It must not block the request.
+/// Takes events: an implementation that answers `Ok` has taken responsibility for the event. It must not
+/// block the request.
 pub trait Sink: Send + Sync + 'static {
     /// Takes one event.
     fn record(&self, event: Event) -> Result<(), Lost>;
+
+    /// Takes one event and says when it is on record.
+    fn record_surely(&self, event: Event) -> Result<Receipt, Lost> {
+        self.record(event).map(|()| Receipt(None))
+    }
+
+    /// A ticket for what the store keeps in its outbox; `None` where nobody reads the outbox.
+    fn ticket(&self) -> Option<Ticket> {
+        None
+    }
+}
+
+/// The promise that an event will be on record.
+#[derive(Debug)]
+pub struct Receipt(Option<oneshot::Receiver<()>>);
+
+impl Receipt {
+    pub(crate) fn pending() -> (oneshot::Sender<()>, Self) {
+        let (done, waiting) = oneshot::channel();
+        (done, Self(Some(waiting)))
+    }
+
+    /// Waits until the event is on record.
+    pub async fn wait(self) -> Result<(), Lost> {
+        let Some(waiting) = self.0 else { return Ok(()) };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Lost),
+        }
+    }
 }
 
 /// Keeps nothing: for slots outside of requests, and where the operator switched audit off.
@@ -46,5 +84,41 @@ impl Sink for Memory {
         }
         events.push(event);
         Ok(())
+    }
+}
+
+/// One sink that answers for the events, and others that are told as well.
+pub struct Fan {
+    main: Arc<dyn Sink>,
+    others: Vec<Arc<dyn Sink>>,
+}
+
+impl Fan {
+    /// `main` keeps; `others` hear.
+    pub fn new(main: Arc<dyn Sink>, others: Vec<Arc<dyn Sink>>) -> Self {
+        Self { main, others }
+    }
+
+    fn tell_others(&self, event: &Event) {
+        for other in &self.others {
+            // Each counts its own losses.
+            other.record(Event { ticket: None, ..event.clone() }).ok();
+        }
+    }
+}
+
+impl Sink for Fan {
+    fn record(&self, event: Event) -> Result<(), Lost> {
+        self.tell_others(&event);
+        self.main.record(event)
+    }
+
+    fn record_surely(&self, event: Event) -> Result<Receipt, Lost> {
+        self.tell_others(&event);
+        self.main.record_surely(event)
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.main.ticket()
     }
 }

@@ -1,19 +1,27 @@
 //! The slot of one request: opened at the front, filled by the gates, completed once.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use portcullis_api::{ApiError, Reason, RequestInfo, UserInfo};
+use portcullis_api::{ApiError, Body, RequestInfo, UserInfo, Value};
 
-use crate::event::{Event, ObjectRef, Opening, Outcome, Stage, Story};
-use crate::policy::Policy;
-use crate::sink::{Discard, Lost, Sink};
+use crate::capture;
+use crate::event::{Event, ObjectRef, Opening, Outcome, Story};
+use crate::level::{Level, Stage};
+use crate::mask;
+use crate::outbox::Ticket;
+use crate::policy::{self, Plan, Policy};
+use crate::sink::{Discard, Lost, Receipt, Sink};
 
 /// The annotation that tells why an event has no outcome of its own.
-const OUTCOME: &str = "portcullis.io/outcome";
+pub(crate) const OUTCOME: &str = "portcullis.io/outcome";
+/// The annotation that tells which body is left out, and why.
+const OMITTED: &str = "portcullis.io/omitted";
 
 /// What travels in the request's type has a slot.
 pub trait HasSlot {
@@ -30,17 +38,27 @@ pub struct AuditSlot(Arc<Inner>);
 
 struct Inner {
     sink: Arc<dyn Sink>,
-    policy: Policy,
+    policy: Arc<Policy>,
     opening: Arc<Opening>,
+    /// What the policy wants, once asked.
+    plan: OnceLock<Plan>,
+    /// What the store keeps until the event of this request is on record.
+    ticket: OnceLock<Arc<Ticket>>,
     /// `None` once completed.
     story: Mutex<Option<Story>>,
 }
 
 impl AuditSlot {
     /// Opens the slot of a request.
-    pub fn begin(sink: Arc<dyn Sink>, policy: Policy, opening: Opening) -> Self {
-        let story = Mutex::new(Some(Story::default()));
-        Self(Arc::new(Inner { sink, policy, opening: Arc::new(opening), story }))
+    pub fn begin(sink: Arc<dyn Sink>, policy: Arc<Policy>, opening: Opening) -> Self {
+        Self(Arc::new(Inner {
+            sink,
+            policy,
+            opening: Arc::new(opening),
+            plan: OnceLock::new(),
+            ticket: OnceLock::new(),
+            story: Mutex::new(Some(Story::default())),
+        }))
     }
 
     /// A slot that records nothing, for work that is no request.
@@ -50,10 +68,11 @@ impl AuditSlot {
             uri: http::Uri::from_static("/"),
             audit_id: Arc::from(""),
             source: None,
+            forwarded: Vec::new(),
             user_agent: None,
             received: Timestamp::now(),
         };
-        Self::begin(Arc::new(Discard), Policy::default(), opening)
+        Self::begin(Arc::new(Discard), Arc::default(), opening)
     }
 
     /// What was known at arrival.
@@ -76,13 +95,15 @@ impl AuditSlot {
         self.tell(|story| story.impersonated = Some(user.clone()));
     }
 
-    /// Notes something by a fixed key; a key noted again replaces what was noted.
-    pub fn annotate(&self, key: &'static str, value: impl Into<String>) {
-        let value = value.into();
-        self.tell(|story| match story.annotations.iter_mut().find(|(k, _)| *k == key) {
-            Some((_, noted)) => *noted = value,
-            None => story.annotations.push((key, value)),
-        });
+    /// Notes the verb of constrained impersonation that allowed it.
+    pub fn impersonation_constraint(&self, verb: &str) {
+        self.tell(|story| story.constraint = verb.to_owned());
+    }
+
+    /// Notes something by a key; a key noted again replaces what was noted.
+    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        let (key, value) = (key.into(), value.into());
+        self.tell(|story| story.annotate(key, value));
     }
 
     /// Notes the object that a write made or changed.
@@ -90,36 +111,139 @@ impl AuditSlot {
         self.tell(|story| story.object = object);
     }
 
+    /// Notes the `Status` of success that the client is told.
+    pub fn succeeded(&self, status: &Value) {
+        self.tell(|story| story.status = Some(status.clone()));
+    }
+
+    /// Whether the request's body is to be recorded: ask before making a tree of it.
+    pub fn wants_request(&self) -> bool {
+        self.0.plan().level >= Level::Request
+    }
+
+    /// Whether the response's body is to be recorded.
+    pub fn wants_response(&self) -> bool {
+        self.0.plan().level >= Level::RequestResponse
+    }
+
+    /// Records the request's body, if it is wanted.
+    pub fn request_body(&self, body: impl FnOnce() -> Value) {
+        if self.wants_request() {
+            let body = self.0.masked(body());
+            self.tell(|story| story.request = Some(body));
+        }
+    }
+
+    /// Records the request's body from its JSON, if it is wanted.
+    pub fn request_json(&self, json: &[u8]) {
+        if !self.wants_request() {
+            return;
+        }
+        match serde_json::from_slice(json) {
+            Ok(body) => self.request_body(|| body),
+            Err(_) => self.annotate(OMITTED, "requestObject: no JSON"),
+        }
+    }
+
+    /// Records the response's body, if it is wanted.
+    pub fn response_body(&self, body: impl FnOnce() -> Value) {
+        if self.wants_response() {
+            let body = self.0.masked(body());
+            self.tell(|story| story.response = Some(body));
+        }
+    }
+
+    /// Masks what the annotation of the object in question wants masked, in a request's body that does
+    /// not carry that annotation itself: a patch.
+    pub fn object_in_question(&self, object: impl FnOnce() -> Value) {
+        if self.wants_request() && !mask::wishes(&object()).is_empty() {
+            self.tell(|story| {
+                story.request = None;
+                story.annotate(OMITTED.into(), format!("requestObject: {}", mask::ANNOTATION));
+            });
+        }
+    }
+
+    /// The record of a mutation for the store's own commit, as it will read if nothing is heard of the
+    /// request any more. `None` where nothing of it is to be recorded, or nobody reads outboxes.
+    pub fn outbox(&self, object: ObjectRef, code: StatusCode) -> Option<Bytes> {
+        let level = self.0.plan().level;
+        if level == Level::None {
+            return None;
+        }
+        let mut story = self.0.story.lock().clone()?;
+        if self.0.ticket.get().is_none() {
+            let ticket = Arc::new(self.0.sink.ticket()?);
+            // One request makes its commits one after the other.
+            self.0.ticket.set(ticket).ok();
+        }
+        story.object = object;
+        story.annotate(OUTCOME.into(), "recovered: it was committed, its end was not recorded".to_owned());
+        let level = level.min(Level::Metadata);
+        (story.request, story.response) = (None, None);
+        let outcome = Some(Outcome::answered(code));
+        Some(self.0.event(Stage::ResponseComplete, level, story, outcome).to_json().into())
+    }
+
     /// Records that the request came in, if the policy wants to know before the work is done.
-    pub fn received(&self) -> Result<(), Lost> {
-        if !self.0.policy.wants_intent(&self.0.opening.info) {
-            return Ok(());
+    pub(crate) fn received(&self) -> Result<Option<Receipt>, Lost> {
+        let plan = self.0.plan();
+        if plan.level == Level::None || plan.omit.has(Stage::RequestReceived) {
+            return Ok(None);
         }
         let user = self.0.story.lock().as_ref().and_then(|story| story.user.clone());
-        self.0.emit(Stage::RequestReceived, Story { user, ..Story::default() }, None)
+        let story = Story { user, ..Story::default() };
+        let event = Event {
+            at: self.0.opening.received,
+            ..self.0.event(Stage::RequestReceived, plan.level, story, None)
+        };
+        if plan.required {
+            return self.0.sink.record_surely(event).map(Some);
+        }
+        // A loss is counted by the sink; only a required event is worth a refusal.
+        self.0.sink.record(event).ok();
+        Ok(None)
     }
 
     /// Records that a stream's head was sent.
     pub fn started(&self, code: StatusCode) {
         let Some(story) = self.0.story.lock().clone() else { return };
-        let outcome = Outcome { code, reason: None };
+        let plan = self.0.plan();
+        if plan.level == Level::None || plan.omit.has(Stage::ResponseStarted) {
+            return;
+        }
         // A loss is counted by the sink; the stream goes on, since its end is recorded too.
-        self.0.emit(Stage::ResponseStarted, story, Some(outcome)).ok();
+        self.0.emit(Stage::ResponseStarted, plan.level, story, Some(Outcome::answered(code)));
     }
 
     /// Records the end; whoever comes first is heard.
     pub fn complete(&self, code: StatusCode) {
-        self.0.finish(Stage::ResponseComplete, code, None);
+        self.0.finish(Stage::ResponseComplete, |story, _| Outcome { code, status: story.status.take() });
+    }
+
+    /// Records the end by an answer, with its body where that is wanted.
+    pub async fn answered(&self, response: Response<Body>) -> Response<Body> {
+        if !self.wants_response() || self.0.story.lock().as_ref().is_none_or(|s| s.response.is_some()) {
+            self.complete(response.status());
+            return response;
+        }
+        let (response, captured) = capture::capture(response).await;
+        match captured {
+            Ok(body) => self.response_body(|| body),
+            Err(why) => self.annotate(OMITTED, format!("responseObject: {why}")),
+        }
+        self.complete(response.status());
+        response
     }
 
     /// Records the end by a refusal.
     pub fn refused(&self, error: &ApiError) {
-        self.0.finish(Stage::ResponseComplete, error.code(), Some(error.reason()));
+        self.0.finish(Stage::ResponseComplete, |story, level| Outcome::refused(error, story, level));
     }
 
     /// Records the end by a bug.
     pub fn panicked(&self) {
-        self.0.finish(Stage::Panic, StatusCode::INTERNAL_SERVER_ERROR, Some(Reason::InternalError));
+        self.0.finish(Stage::Panic, |_, _| bug());
     }
 
     fn tell(&self, tell: impl FnOnce(&mut Story)) {
@@ -130,32 +254,72 @@ impl AuditSlot {
 }
 
 impl Inner {
-    fn finish(&self, stage: Stage, code: StatusCode, reason: Option<Reason>) {
-        let Some(story) = self.story.lock().take() else { return };
-        if self.policy.wants_outcome(&self.opening.info, code) {
-            // A loss is counted by the sink; the deed is done and cannot be taken back.
-            self.emit(stage, story, Some(Outcome { code, reason })).ok();
-        }
+    /// Decided once, by who asks at that time: nothing the gates learn later changes what is recorded.
+    fn plan(&self) -> Plan {
+        *self.plan.get_or_init(|| {
+            let story = self.story.lock();
+            self.policy.plan(&self.opening.info, story.as_ref().and_then(|story| story.user.as_ref()))
+        })
     }
 
-    fn emit(&self, stage: Stage, story: Story, outcome: Option<Outcome>) -> Result<(), Lost> {
-        let opening = self.opening.clone();
-        self.sink.record(Event { opening, story, stage, at: Timestamp::now(), outcome })
+    fn masked(&self, mut body: Value) -> Arc<Value> {
+        mask::mask(&mut body, self.plan().omit_managed_fields);
+        Arc::new(body)
     }
+
+    fn finish(&self, stage: Stage, outcome: impl FnOnce(&mut Story, Level) -> Outcome) {
+        let plan = self.plan();
+        let Some(mut story) = self.story.lock().take() else { return };
+        let outcome = outcome(&mut story, plan.level);
+        self.conclude(stage, story, Some(outcome));
+    }
+
+    fn conclude(&self, stage: Stage, story: Story, outcome: Option<Outcome>) {
+        let plan = self.plan();
+        let code = outcome.as_ref().map(|outcome| outcome.code);
+        let impersonates = story.impersonated.is_some();
+        let level =
+            policy::final_level(plan.level, &self.opening.info, story.user.as_ref(), impersonates, code);
+        if level == Level::None || (plan.level != Level::None && plan.omit.has(stage)) {
+            // Nothing else will speak for what the store keeps: the policy wants no event of it.
+            if let Some(ticket) = self.ticket.get() {
+                ticket.settle();
+            }
+            return;
+        }
+        self.emit(stage, level, story, outcome);
+    }
+
+    fn emit(&self, stage: Stage, level: Level, story: Story, outcome: Option<Outcome>) {
+        // A loss is counted by the sink; the deed is done and cannot be taken back.
+        self.sink.record(self.event(stage, level, story, outcome)).ok();
+    }
+
+    fn event(&self, stage: Stage, level: Level, story: Story, outcome: Option<Outcome>) -> Event {
+        let last = matches!(stage, Stage::ResponseComplete | Stage::Panic);
+        let ticket = if last { self.ticket.get().cloned() } else { None };
+        Event { opening: self.opening.clone(), story, level, stage, at: Timestamp::now(), outcome, ticket }
+    }
+}
+
+fn bug() -> Outcome {
+    Outcome { status: Some(ApiError::internal("").to_status()), code: StatusCode::INTERNAL_SERVER_ERROR }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        let plan = self.plan();
         let Some(mut story) = self.story.get_mut().take() else { return };
         let (stage, outcome, note) = if std::thread::panicking() {
-            let outcome =
-                Outcome { code: StatusCode::INTERNAL_SERVER_ERROR, reason: Some(Reason::InternalError) };
-            (Stage::Panic, Some(outcome), "unknown: the server has a bug")
+            (Stage::Panic, Some(bug()), "unknown: the server has a bug")
         } else {
             (Stage::ResponseComplete, None, "unknown: the client disconnected")
         };
-        story.annotations.push((OUTCOME, note.to_owned()));
-        self.emit(stage, story, outcome).ok();
+        if plan.level == Level::None && self.ticket.get().is_none() {
+            return;
+        }
+        story.annotate(OUTCOME.into(), note.to_owned());
+        self.conclude(stage, story, outcome);
     }
 }
 

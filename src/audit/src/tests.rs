@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
@@ -8,21 +7,26 @@ use portcullis_api::attributes::parse;
 use portcullis_api::{ApiError, Body, Reason, UserInfo, body};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::*;
 
-fn slot(sink: Arc<dyn Sink>, method: &Method, uri: &str) -> AuditSlot {
+pub(crate) fn slot(sink: Arc<dyn Sink>, method: &Method, uri: &str) -> AuditSlot {
+    slot_by(sink, Policy::builtin().unwrap(), method, uri)
+}
+
+pub(crate) fn slot_by(sink: Arc<dyn Sink>, policy: Policy, method: &Method, uri: &str) -> AuditSlot {
     let uri: Uri = uri.parse().unwrap();
     let opening = Opening {
         info: Arc::new(parse(method, &uri).unwrap()),
         uri,
         audit_id: Arc::from("id-1"),
         source: Some("192.0.2.7".parse().unwrap()),
+        forwarded: Vec::new(),
         user_agent: Some(HeaderValue::from_static("kubectl/v1.36")),
         received: Timestamp::from_second(0).unwrap(),
     };
-    AuditSlot::begin(sink, Policy::default(), opening)
+    AuditSlot::begin(sink, Arc::new(policy), opening)
 }
 
 fn json(event: &Event) -> Value {
@@ -68,7 +72,7 @@ fn d061_credentials_in_the_query_are_blanked() {
     slot(memory.clone(), &Method::GET, uri).refused(&ApiError::unauthorized());
     let line = String::from_utf8(memory.take()[0].to_json()).unwrap();
     assert!(!line.contains("canary"), "{line}");
-    assert!(line.contains("access_token=***&x=1") && line.contains("continue=c"), "{line}");
+    assert!(line.contains("access_token=***\\u0026x=1") && line.contains("continue=c"), "{line}");
 }
 
 #[test]
@@ -84,6 +88,7 @@ fn i009_noise_is_left_out_and_denials_and_changes_never() {
     assert_eq!(events(Method::GET, "/apis", 403), 1);
     assert_eq!(events(Method::GET, "/api/v1/pods", 200), 1);
     assert_eq!(events(Method::POST, "/livez", 200), 1);
+    assert_eq!(events(Method::GET, "/metrics/slis", 200), 1, "no rule leaves it out");
 }
 
 #[test]
@@ -108,23 +113,24 @@ impl HasSlot for Asked {
 }
 
 async fn through(
+    policy: &str,
     method: Method,
     uri: &str,
     answer: Result<Response<Body>, ApiError>,
 ) -> Vec<(Stage, Option<u16>)> {
     let memory = Arc::new(Memory::default());
-    let mut answer = Some(answer);
-    let inner = service_fn(move |_: Audited<Asked>| std::future::ready(answer.take().unwrap()));
-    let mut gate = AuditLayer::new().layer(inner);
-    let request = Asked(slot(memory.clone(), &method, uri));
-    let answered = gate.ready().await.unwrap().call(request).await;
+    let answer = Arc::new(parking_lot::Mutex::new(Some(answer)));
+    let inner = service_fn(move |_: Audited<Asked>| std::future::ready(answer.lock().take().unwrap()));
+    let policy = format!("apiVersion: audit.k8s.io/v1\nkind: Policy\n{policy}");
+    let slot = slot_by(memory.clone(), Policy::parse(&policy).unwrap(), &method, uri);
+    let answered = AuditLayer.layer(tower::util::BoxCloneService::new(inner)).oneshot(Asked(slot)).await;
     if let Ok(response) = answered {
         response.into_body().collect().await.unwrap();
     }
     memory
         .take()
         .iter()
-        .map(|event| (event.stage, event.outcome.map(|outcome| outcome.code.as_u16())))
+        .map(|event| (event.stage, event.outcome.as_ref().map(|outcome| outcome.code.as_u16())))
         .collect()
 }
 
@@ -133,17 +139,21 @@ async fn i006_each_kind_of_request_has_its_stages() {
     use Stage::{RequestReceived, ResponseComplete, ResponseStarted};
     let ok = || Ok(Response::new(body::full("x")));
     let pod = "/api/v1/namespaces/a/pods/p";
-    assert_eq!(through(Method::GET, pod, ok()).await, [(ResponseComplete, Some(200))]);
-    assert_eq!(
-        through(Method::DELETE, pod, ok()).await,
-        [(RequestReceived, None), (ResponseComplete, Some(200))]
-    );
-    assert_eq!(
-        through(Method::GET, "/api/v1/pods?watch=1", ok()).await,
-        [(ResponseStarted, Some(200)), (ResponseComplete, Some(200))]
-    );
+    let all = "rules: [{level: Metadata}]";
+    let done = (ResponseComplete, Some(200));
+    assert_eq!(through(all, Method::GET, pod, ok()).await, [(RequestReceived, None), done]);
+    let watch = "/api/v1/pods?watch=1";
+    let stages = [(RequestReceived, None), (ResponseStarted, Some(200)), done];
+    assert_eq!(through(all, Method::GET, watch, ok()).await, stages);
     let refusal = ApiError::new(Reason::Forbidden, "no");
-    assert_eq!(through(Method::GET, pod, Err(refusal)).await, [(ResponseComplete, Some(403))]);
+    let stages = [(RequestReceived, None), (ResponseComplete, Some(403))];
+    assert_eq!(through(all, Method::GET, pod, Err(refusal)).await, stages);
+    let global = "omitStages: [RequestReceived]\nrules: [{level: Metadata}]";
+    assert_eq!(through(global, Method::DELETE, pod, ok()).await, [done]);
+    let both = "omitStages: [RequestReceived]\nrules: [{level: Metadata, omitStages: [ResponseStarted]}]";
+    assert_eq!(through(both, Method::GET, watch, ok()).await, [done]);
+    let none = "rules: [{level: None}]";
+    assert_eq!(through(none, Method::GET, pod, ok()).await, []);
 }
 
 struct Full;
@@ -155,51 +165,20 @@ impl Sink for Full {
 }
 
 #[tokio::test]
-async fn i018_a_strict_gate_refuses_what_it_cannot_record() {
-    for (layer, want) in [(AuditLayer::new(), Ok(200)), (AuditLayer::new().strict(), Err(503))] {
+async fn i018_a_required_event_that_cannot_be_written_refuses_the_request() {
+    let required = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata, required: true}]";
+    let strict = Policy::builtin().unwrap().require_all();
+    for (policy, want) in [
+        (Policy::everything(), Ok(200)),
+        (Policy::parse(required).unwrap(), Err(503)),
+        // What is required is recorded first, whatever stages are left out.
+        (strict, Err(503)),
+    ] {
         let inner = service_fn(|_: Audited<Asked>| async { Ok(Response::new(body::full("done"))) });
-        let request = Asked(slot(Arc::new(Full), &Method::DELETE, "/api/v1/namespaces/a/pods/p"));
-        let answer = layer.layer(inner).oneshot(request).await;
+        let slot = slot_by(Arc::new(Full), policy, &Method::DELETE, "/api/v1/namespaces/a/pods/p");
+        let answer = AuditLayer.layer(inner).oneshot(Asked(slot)).await;
         assert_eq!(answer.map(|r| r.status().as_u16()).map_err(|e| e.code().as_u16()), want);
     }
-}
-
-#[test]
-fn the_log_is_private_rotated_and_whole() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("audit.log");
-    let config = LogConfig { max_bytes: 20_000, keep: 2, ..LogConfig::at(&path) };
-    let log = Arc::new(AuditLog::open(config).unwrap());
-    for _ in 0..10 {
-        for _ in 0..20 {
-            slot(log.clone(), &Method::DELETE, "/api/v1/namespaces/a/pods/p").complete(StatusCode::OK);
-        }
-        assert!(log.flush(Duration::from_secs(5)));
-    }
-    assert_eq!(log.lost(), 0);
-    let files = ["audit.log", "audit.log.1", "audit.log.2"].map(|name| directory.path().join(name));
-    for file in &files {
-        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
-        let text = std::fs::read_to_string(file).unwrap();
-        assert!(text.len() <= 20_000 && text.ends_with('\n'));
-        assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["kind"] == "Event"));
-    }
-    assert!(!directory.path().join("audit.log.3").exists());
-}
-
-#[test]
-fn j026_a_full_queue_counts_what_it_loses_and_blocks_nobody() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = LogConfig { queue: 1, ..LogConfig::at(directory.path().join("audit.log")) };
-    let log = Arc::new(AuditLog::open(config).unwrap());
-    let started = std::time::Instant::now();
-    for _ in 0..1_000 {
-        slot(log.clone(), &Method::DELETE, "/api/v1/namespaces/a/pods/p").complete(StatusCode::OK);
-    }
-    assert!(started.elapsed() < Duration::from_secs(1));
-    assert!(log.lost() > 0);
-    assert!(log.flush(Duration::from_secs(5)));
 }
 
 proptest! {
@@ -212,10 +191,11 @@ proptest! {
             uri,
             audit_id: Arc::from(name.as_str()),
             source: None,
+            forwarded: Vec::new(),
             user_agent: HeaderValue::from_bytes(&agent).ok(),
             received: Timestamp::now(),
         };
-        let slot = AuditSlot::begin(memory.clone(), Policy::default(), opening);
+        let slot = AuditSlot::begin(memory.clone(), Arc::default(), opening);
         slot.user(&UserInfo::new(&name, [&name]));
         slot.annotate("k", name.repeat(100));
         slot.complete(StatusCode::OK);
@@ -223,5 +203,157 @@ proptest! {
         prop_assert!(!line.contains(&b'\n') && line.len() < 64 * 1024);
         let event: Value = serde_json::from_slice(&line).unwrap();
         prop_assert_eq!(event["user"]["username"].as_str().unwrap_or_default(), name.as_str());
+    }
+}
+
+const BODIES: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: RequestResponse}]";
+
+fn recorded(uri: &str, fill: impl FnOnce(&AuditSlot)) -> (Value, String) {
+    let memory = Arc::new(Memory::default());
+    let slot = slot_by(memory.clone(), Policy::parse(BODIES).unwrap(), &Method::POST, uri);
+    fill(&slot);
+    slot.complete(StatusCode::CREATED);
+    let line = memory.take().pop().unwrap().to_json();
+    (serde_json::from_slice(&line).unwrap(), String::from_utf8(line).unwrap())
+}
+
+#[test]
+fn i004_no_level_records_the_bodies_of_secrets_and_tokens() {
+    for uri in [
+        "/api/v1/namespaces/a/secrets",
+        "/api/v1/namespaces/a/configmaps",
+        "/api/v1/namespaces/a/serviceaccounts/x/token",
+        "/apis/authentication.k8s.io/v1/tokenreviews",
+        "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+        "/apis/identity.portcullis.io/v1/usertokens",
+    ] {
+        let (event, line) = recorded(uri, |slot| {
+            assert!(!slot.wants_request() && !slot.wants_response());
+            slot.request_json(br#"{"data": {"x": "canary"}}"#);
+            slot.response_body(|| json!({"data": {"x": "canary"}}));
+        });
+        assert_eq!(event["level"], "Metadata");
+        assert!(!line.contains("canary"), "{line}");
+    }
+}
+
+#[test]
+fn i004_credentials_inside_other_bodies_are_masked() {
+    let applied = "{\"spec\":\"canary\"}";
+    let body = json!({
+        "kind": "Pod", "metadata": {"name": "p", "managedFields": [1], "annotations": {
+            "kubectl.kubernetes.io/last-applied-configuration": applied,
+            "audit.portcullis.io/redact": "spec.sealed, spec.list.*.deep,spec.list.1.x",
+        }},
+        "spec": {
+            "containers": [{"env": [{"name": "DB_PASSWORD", "value": "canary"}, {"name": "MODE", "value": "fast"}]}],
+            "bearerToken": "canary", "volumes": [{"secret": {"secretName": "kept"}}],
+            "sealed": {"a": "canary"}, "list": [{"deep": "canary"}, {"deep": "canary", "x": 1}],
+        },
+    });
+    let uri = "/api/v1/namespaces/a/pods";
+    let (event, line) = recorded(uri, |slot| {
+        slot.request_body(|| body.clone());
+        slot.response_body(|| json!({"kind": "PodList", "items": [body.clone()]}));
+    });
+    assert!(!line.contains("canary"), "{line}");
+    for object in [&event["requestObject"], &event["responseObject"]["items"][0]] {
+        assert_eq!(object["spec"]["containers"][0]["env"][1]["value"], "fast");
+        assert_eq!(object["spec"]["volumes"][0]["secret"]["secretName"], "kept");
+        assert_eq!(object["spec"]["list"][1]["x"], "***");
+        assert_eq!(object["metadata"]["managedFields"], json!([1]));
+    }
+    let (event, line) = recorded(uri, |slot| {
+        slot.request_json(br#"[{"op": "replace", "path": "/spec/password", "value": "canary"}, {"op": "remove", "path": "/x"}]"#);
+    });
+    assert!(!line.contains("canary") && event["requestObject"][1]["path"] == "/x", "{line}");
+    let (event, _) = recorded(uri, |slot| {
+        slot.request_json(br#"{"spec": {"sealed": "canary"}}"#);
+        slot.object_in_question(|| body.clone());
+    });
+    assert_eq!(event.get("requestObject"), None, "a patch of an object with masked fields");
+}
+
+#[test]
+fn words_that_may_quote_a_body_stay_out_where_the_body_does() {
+    let told = |uri: &str, error: &ApiError, decision: &str| {
+        let memory = Arc::new(Memory::default());
+        let slot = slot(memory.clone(), &Method::POST, uri);
+        slot.annotate("authorization.k8s.io/decision", decision);
+        slot.refused(error);
+        json(&memory.take()[0])["responseStatus"].clone()
+    };
+    let secrets = "/api/v1/namespaces/a/secrets";
+    let invalid = ApiError::new(Reason::Invalid, "data.x: Invalid value: \"canary\"");
+    assert_eq!(
+        told(secrets, &invalid, "allow"),
+        json!({"metadata": {}, "status": "Failure", "reason": "Invalid", "code": 422})
+    );
+    let denied = ApiError::new(Reason::Forbidden, "eve cannot create");
+    assert_eq!(told(secrets, &denied, "forbid")["message"], "eve cannot create");
+    assert_eq!(told(secrets, &denied, "allow").get("message"), None, "admission may quote");
+}
+
+#[test]
+fn i026_what_nobody_may_hide_is_recorded_under_a_policy_of_none() {
+    let none = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]";
+    let pods = "/api/v1/namespaces/a/pods";
+    let level = |method: &Method, user: UserInfo, other: Option<&UserInfo>, code: StatusCode| {
+        let memory = Arc::new(Memory::default());
+        let slot = slot_by(memory.clone(), Policy::parse(none).unwrap(), method, pods);
+        slot.user(&user);
+        other.into_iter().for_each(|other| slot.impersonated(other));
+        slot.complete(code);
+        memory.take().first().map(|event| event.level)
+    };
+    let plain = || UserInfo::new("jane", ["dev"]);
+    let master = || UserInfo::new("root", ["system:masters"]);
+    let (get, post) = (&Method::GET, &Method::POST);
+    assert_eq!(level(post, plain(), None, StatusCode::CREATED), None);
+    assert_eq!(level(get, master(), None, StatusCode::OK), None);
+    assert_eq!(level(post, master(), None, StatusCode::CREATED), Some(Level::Metadata));
+    assert_eq!(level(get, plain(), Some(&master()), StatusCode::OK), Some(Level::Metadata));
+    assert_eq!(level(get, plain(), None, StatusCode::FORBIDDEN), Some(Level::Metadata));
+    assert_eq!(level(get, plain(), None, StatusCode::UNAUTHORIZED), Some(Level::Metadata));
+}
+
+#[test]
+fn i016_the_connections_own_address_comes_last() {
+    let mut headers = http::HeaderMap::new();
+    let many = "198.51.100.9, garbage, fe80::1%eth0, 2001:db8::1,".to_owned() + &"192.0.2.1,".repeat(10_000);
+    headers.insert("x-forwarded-for", HeaderValue::from_str(&many).unwrap());
+    headers.insert("x-real-ip", HeaderValue::from_static("203.0.113.5"));
+    let claimed = forwarded(&headers);
+    assert_eq!(claimed.len(), 17);
+    let memory = Arc::new(Memory::default());
+    let slot = slot(memory.clone(), &Method::DELETE, "/api/v1/namespaces/a/pods/p");
+    let opening = Opening { forwarded: claimed, ..slot.opening().clone() };
+    AuditSlot::begin(memory.clone(), Arc::default(), opening).complete(StatusCode::OK);
+    let ips = json(&memory.take()[0])["sourceIPs"].as_array().unwrap().clone();
+    assert_eq!(
+        (&ips[0], &ips[1], ips.last().unwrap()),
+        (&json!("198.51.100.9"), &json!("2001:db8::1"), &json!("192.0.2.7"))
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_copied_whole_or_not_at_all() {
+    let answer = |bytes: Vec<u8>, kind: &'static str| {
+        let mut response = Response::new(body::full(bytes));
+        response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+        response
+    };
+    let large = format!("[\"{}\"]", "x".repeat(5 << 20)).into_bytes();
+    for (bytes, kind, copied) in [
+        (b"{\"a\":1}".to_vec(), "application/json", Ok(json!({"a": 1}))),
+        (b"k8s".to_vec(), "application/vnd.kubernetes.protobuf", Err("no JSON")),
+        (large, "application/json", Err("too large")),
+    ] {
+        let (response, found) = crate::capture::capture(answer(bytes.clone(), kind)).await;
+        assert_eq!(found, copied);
+        assert!(
+            response.into_body().collect().await.unwrap().to_bytes() == bytes,
+            "the client gets all of it"
+        );
     }
 }

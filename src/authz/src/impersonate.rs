@@ -22,9 +22,6 @@ use crate::attributes::Attributes;
 use crate::chain::Chain;
 use crate::evidence::Effective;
 
-/// The audit annotation that names the constrained mode.
-const CONSTRAINT: &str = "portcullis.io/impersonation-constraint";
-
 /// Makes [`Impersonate`] services.
 #[derive(Clone)]
 pub struct ImpersonateLayer(Arc<Chain>);
@@ -91,7 +88,7 @@ fn act_as(
     let impersonated = modes::impersonate(chain, requestor, &wanted, &Attributes::from(info))?;
     slot.impersonated(&impersonated.user);
     if !impersonated.constraint.is_empty() {
-        slot.annotate(CONSTRAINT, impersonated.constraint);
+        slot.impersonation_constraint(impersonated.constraint);
     }
     Ok(Some(impersonated.user))
 }

@@ -135,9 +135,25 @@ impl<'a> Call<'a> {
 
     /// Reads the whole body, bounded. A second call reads nothing.
     pub(crate) async fn read_body(&mut self) -> Result<bytes::Bytes> {
-        match self.body.get_mut().take() {
-            Some(body) => collect(body).await,
-            None => Ok(bytes::Bytes::new()),
+        let Some(body) = self.body.get_mut().take() else { return Ok(bytes::Bytes::new()) };
+        let body = collect(body).await?;
+        if self.slot.wants_request() && !body.is_empty() {
+            self.record_body(&body);
+        }
+        Ok(body)
+    }
+
+    /// Tells audit what was sent; what is decoded into a kind of its own is recorded there again, with
+    /// defaults and whatever its encoding.
+    fn record_body(&self, body: &[u8]) {
+        match self.content_type() {
+            "application/yaml" | "application/apply-patch+yaml" => {
+                match portcullis_schema::yaml::read(body) {
+                    Ok(yaml) => self.slot.request_body(|| yaml.value),
+                    Err(_) => self.slot.annotate("portcullis.io/omitted", "requestObject: no YAML"),
+                }
+            }
+            _ => self.slot.request_json(body),
         }
     }
 

@@ -2,6 +2,7 @@
 //! it covers, and turns the write into one transaction.
 
 use bytes::Bytes;
+use http::StatusCode;
 use portcullis_admission::{Admitted, Reservation, plugins};
 use portcullis_api::{ApiError, Object, Result, Scope, Verb};
 use portcullis_audit::ObjectRef;
@@ -207,6 +208,7 @@ struct Prepared {
 
 fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -> Result<Prepared> {
     let guard = |expect| Guard { key: key.clone(), expect };
+    let code = if matches!(effect, Effect::Create { .. }) { StatusCode::CREATED } else { StatusCode::OK };
     let mut txn = Txn { guards: Vec::with_capacity(1), ops: Vec::with_capacity(1), outbox: None };
     let (claims, last) = match effect {
         Effect::Create { claims } => {
@@ -227,6 +229,7 @@ fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -
         }
     };
     let object = admitted.into_object();
+    txn.outbox = object.as_ref().or(last).and_then(|about| call.slot.outbox(reference(about), code));
     let shown = match last {
         Some(last) => {
             txn.ops.push(Op::Delete { key: key.clone() });
@@ -245,6 +248,15 @@ fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -
     };
     let held = claims.add_to(&mut txn);
     Ok(Prepared { txn, shown, held })
+}
+
+/// What the audit record of a commit says of its object; the revision is the commit's own.
+fn reference(object: &Object) -> ObjectRef {
+    ObjectRef {
+        name: object.name().to_owned(),
+        uid: object.uid().to_owned(),
+        resource_version: String::new(),
+    }
 }
 
 async fn written(

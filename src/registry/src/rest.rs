@@ -25,9 +25,13 @@ impl Registry {
         }
         let slot = request.slot().clone();
         let writing = tokio::spawn(async move {
-            let answer = self.answer(request).await;
-            slot.complete(answer.as_ref().map_or_else(ApiError::code, http::Response::status));
-            answer
+            match self.answer(request).await {
+                Ok(response) => Ok(slot.answered(response).await),
+                Err(error) => {
+                    slot.refused(&error);
+                    Err(error)
+                }
+            }
         });
         match writing.await {
             Ok(answer) => answer,

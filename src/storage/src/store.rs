@@ -59,6 +59,11 @@ pub trait Store: Send + Sync + 'static {
     /// acknowledged (embedded) or as it arrives (remote). Returns the revision it starts after.
     fn observe(&self, observer: Box<dyn Observer>) -> Result<Revision, StoreError>;
 
+    /// The sequence number of the newest outbox record that observers have seen committed; zero for none.
+    fn newest_outbox(&self) -> u64 {
+        0
+    }
+
     /// Up to `limit` outbox records after `after`, oldest first.
     async fn outbox(&self, after: u64, limit: usize) -> Result<Vec<OutboxRecord>, StoreError>;
 

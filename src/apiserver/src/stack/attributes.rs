@@ -10,7 +10,7 @@ use std::time::Instant;
 use http::Response;
 use http::header::USER_AGENT;
 use portcullis_api::{ApiError, Body};
-use portcullis_audit::{AuditSlot, Opening, Policy, Sink};
+use portcullis_audit::{AuditSlot, Opening, Policy, Sink, forwarded};
 use portcullis_authn::Attributed;
 use tower::{Layer, Service};
 
@@ -21,12 +21,12 @@ use crate::metrics::Metrics;
 #[derive(Clone)]
 pub(crate) struct AttributesLayer {
     sink: Arc<dyn Sink>,
-    policy: Policy,
+    policy: Arc<Policy>,
     metrics: Metrics,
 }
 
 impl AttributesLayer {
-    pub(crate) fn new(sink: Arc<dyn Sink>, policy: Policy, metrics: Metrics) -> Self {
+    pub(crate) fn new(sink: Arc<dyn Sink>, policy: Arc<Policy>, metrics: Metrics) -> Self {
         Self { sink, policy, metrics }
     }
 
@@ -36,10 +36,11 @@ impl AttributesLayer {
             uri: arrival.request.uri().clone(),
             audit_id: arrival.audit_id.clone(),
             source: arrival.connection.source,
+            forwarded: forwarded(arrival.request.headers()),
             user_agent: arrival.request.headers().get(USER_AGENT).cloned(),
             received: arrival.received,
         };
-        AuditSlot::begin(self.sink.clone(), self.policy, opening)
+        AuditSlot::begin(self.sink.clone(), self.policy.clone(), opening)
     }
 }
 

@@ -55,9 +55,7 @@ pub(crate) struct Gates {
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) metrics: Metrics,
     pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) policy: Policy,
-    /// Whether a request is refused when its intent cannot be recorded.
-    pub(crate) strict_audit: bool,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) fairness: Arc<Fairness>,
@@ -66,8 +64,7 @@ pub(crate) struct Gates {
 /// Puts the gates in order.
 pub(crate) fn stack(gates: Gates, dispatch: Dispatch) -> Api {
     let Gates { deadline, ceilings, in_flight, stop, metrics, sink, .. } = gates;
-    let Gates { policy, strict_audit, authenticator, chain, fairness, .. } = gates;
-    let audit = if strict_audit { AuditLayer::new().strict() } else { AuditLayer::new() };
+    let Gates { policy, authenticator, chain, fairness, .. } = gates;
     let service = ServiceBuilder::new()
         .layer(CatchPanicLayer) // outermost: even a bug is answered with a Status
         .layer(RespondStatusLayer) // the only place where an ApiError becomes bytes; all above is infallible
@@ -77,7 +74,7 @@ pub(crate) fn stack(gates: Gates, dispatch: Dispatch) -> Api {
         .layer(LoadShedLayer::new(ceilings, metrics.clone())) // before any signature is checked
         .layer(AttributesLayer::new(sink, policy, metrics)) // all below speak attributes and have an audit slot
         .layer(AuthenticateLayer::new(authenticator)) // who asks; reports its own refusals to the slot
-        .layer(audit) // below authentication: knows who; above authorization: sees the denials
+        .layer(AuditLayer) // below authentication: knows who; above authorization: sees the denials
         .layer(ImpersonateLayer::new(chain.clone())) // itself authorized and audited; all below see the effective user
         .layer(FairnessLayer::new(fairness)) // per effective user; before the chain, which may cost
         .layer(AuthorizeLayer::new(chain)) // last: nothing changes user or attributes after the decision

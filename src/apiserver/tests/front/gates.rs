@@ -86,7 +86,7 @@ async fn i001_every_request_has_its_event() {
         let events = world.events.take();
         let last = events.last().unwrap();
         assert_eq!(last.stage, Stage::ResponseComplete, "{path}");
-        assert_eq!(last.outcome.unwrap().code, answer.head.status(), "{path}");
+        assert_eq!(last.outcome.as_ref().unwrap().code, answer.head.status(), "{path}");
         assert_eq!(&*last.opening.audit_id, answer.header("audit-id"));
     }
 }

@@ -105,7 +105,7 @@ fn ready(pki: &Pki, events: Arc<Memory>) -> Ready {
             Arc::new(Fairness::new(std::iter::empty(), 600)),
         )
         .serving(events, stub(), Discovery::built_in("192.0.2.1:6443"))
-        .audit_policy(Policy { everything: true })
+        .audit_policy(Arc::new(Policy::everything()))
         .health(health)
         .oidc(oidc)
 }

@@ -60,7 +60,7 @@ async fn send(token: &str, headers: &[(&str, &str)]) -> Answer {
     let fairness = Fairness::new(platform_objects().iter().map(|(_, o)| o), 10);
     let gates = ServiceBuilder::new()
         .layer(AuthenticateLayer::new(Authenticator::new(schemes)))
-        .layer(AuditLayer::new())
+        .layer(AuditLayer)
         .layer(ImpersonateLayer::new(chain()))
         .layer(FairnessLayer::new(Arc::new(fairness)))
         .layer(AuthorizeLayer::new(chain()))
@@ -84,11 +84,12 @@ fn request(token: &str, headers: &[(&str, &str)], sink: &Arc<Memory>) -> Attribu
         uri: parts.uri.clone(),
         audit_id: "1".into(),
         source: None,
+        forwarded: Vec::new(),
         user_agent: None,
         received: jiff::Timestamp::UNIX_EPOCH,
     };
     let sink: Arc<Memory> = Arc::clone(sink);
-    let slot = AuditSlot::begin(sink, Policy::default(), opening);
+    let slot = AuditSlot::begin(sink, Arc::new(Policy::everything()), opening);
     Attributed::new(parts, body::empty(), info, Peer::NoCertificate, slot)
 }
 
@@ -103,7 +104,7 @@ async fn the_impersonated_user_is_the_one_that_counts() {
     answer.outcome.unwrap();
     assert_eq!(answer.served, Some(("worker".to_owned(), Some("helper".to_owned()), 0)));
     assert_eq!(names(&answer.event), [Some("helper"), Some("worker")]);
-    assert!(answer.event.story.annotations.contains(&("authorization.k8s.io/decision", "allow".to_owned())));
+    assert!(answer.event.story.annotation("authorization.k8s.io/decision") == Some("allow"));
 }
 
 #[tokio::test]
@@ -112,7 +113,7 @@ async fn without_impersonation_the_sender_counts() {
     assert_eq!(answer.outcome.unwrap_err().code(), 403);
     assert_eq!(answer.served, None);
     assert_eq!(names(&answer.event), [Some("helper"), None]);
-    assert!(answer.event.story.annotations.contains(&("authorization.k8s.io/decision", "forbid".to_owned())));
+    assert!(answer.event.story.annotation("authorization.k8s.io/decision") == Some("forbid"));
 }
 
 #[tokio::test]

@@ -39,7 +39,9 @@ pub(crate) fn object(call: &Call<'_>, output: Output, code: StatusCode, body: &B
                 let mut tree = parse(body)?;
                 tree.insert("apiVersion".into(), call.resource.kind.api_version().into());
                 tree.insert("kind".into(), call.resource.kind.kind().into());
-                encode(encoding, &Value::Object(tree))?
+                let tree = Value::Object(tree);
+                call.slot.response_body(|| tree.clone());
+                encode(encoding, &tree)?
             }
         },
         Shape::Table(version) => {
@@ -56,6 +58,7 @@ pub(crate) fn object(call: &Call<'_>, output: Output, code: StatusCode, body: &B
 
 /// Any tree that has its own TypeMeta (reviews, scales, tokens).
 pub(crate) fn tree(call: &Call<'_>, output: Output, code: StatusCode, tree: &Value) -> Result<Response> {
+    call.slot.response_body(|| tree.clone());
     Ok(respond(call, output.encoding.content_type(), code, full(encode(output.encoding, tree)?)))
 }
 
@@ -77,6 +80,7 @@ pub(crate) fn success(call: &Call<'_>, output: Output, code: StatusCode, details
     if let Some(map) = status.as_object_mut().filter(|_| !details.is_null()) {
         map.insert("details".into(), details);
     }
+    call.slot.succeeded(&status);
     tree(call, Output { shape: Shape::Full, ..output }, code, &status)
 }
 
@@ -86,6 +90,7 @@ pub(crate) fn created_status(call: &Call<'_>, output: Output) -> Result<Response
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code.as_u16(),
     });
+    call.slot.succeeded(&status);
     tree(call, Output { shape: Shape::Full, ..output }, code, &status)
 }
 

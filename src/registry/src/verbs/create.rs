@@ -33,6 +33,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
 pub(crate) fn decode(call: &mut Call<'_>, body: &[u8], validation: FieldValidation) -> Result<Object> {
     let decoded = call.resource.kind.decode_body(body, call.media_type()?, validation)?;
     call.warnings.extend(decoded.problems);
+    call.slot.request_body(|| decoded.object.clone().into());
     Ok(decoded.object)
 }
 

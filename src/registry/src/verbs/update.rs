@@ -65,6 +65,7 @@ async fn attempt(call: &mut Call<'_>, change: &Change<'_>) -> Result<Attempt> {
         return verbs::create::store_new(call, new, change.options).await.map(Attempt::Done);
     };
     check_uid(call, change, &live.object)?;
+    call.slot.object_in_question(|| live.object.clone().into());
     let new = (change.produce)(call, Some(&live.object))?;
     let (admitted, claims) = admit_update(call, change, new, &live.object)?;
     let Some(new) = admitted.object() else {

@@ -51,6 +51,7 @@ struct Shared {
     lock: Mutex<Option<StoreLock>>,
     current: AtomicU64,
     oldest: AtomicU64,
+    outbox: AtomicU64,
     closed: AtomicBool,
     /// Gone once the store is closed, which ends every wait on it.
     progress: Mutex<Option<watch::Sender<Revision>>>,
@@ -70,6 +71,7 @@ impl Embedded {
             lock: Mutex::new(Some(lock)),
             current: AtomicU64::new(meta.revision.0),
             oldest: AtomicU64::new(meta.compacted.0),
+            outbox: AtomicU64::new(meta.outbox),
             closed: AtomicBool::new(false),
             progress: Mutex::new(Some(watch::Sender::new(meta.revision))),
             observers: Mutex::new(Vec::new()),
@@ -159,6 +161,10 @@ impl Store for Embedded {
         Ok(self.current_revision())
     }
 
+    fn newest_outbox(&self) -> u64 {
+        self.shared.outbox.load(Ordering::Acquire)
+    }
+
     async fn outbox(&self, after: u64, limit: usize) -> Result<Vec<OutboxRecord>, StoreError> {
         self.blocking("read its outbox", move |txn| reader::outbox(txn, after, limit)).await
     }
@@ -189,6 +195,7 @@ impl Shared {
                 return Err(StoreError::Closed);
             }
         }
+        self.outbox.store(meta.outbox, Ordering::Release);
         self.oldest.store(meta.compacted.0, Ordering::Release);
         self.current.store(meta.revision.0, Ordering::Release);
         if let Some(progress) = &*self.progress.lock() {

@@ -87,6 +87,11 @@ fn f030_expressions_have_upstreams_types_costs_values_and_complaints() {
 }
 
 #[test]
+fn expressions_made_at_random_come_to_what_upstream_says() {
+    check(include_str!("tests/random.tsv"));
+}
+
+#[test]
 fn what_is_no_expression_is_complained_about_in_upstreams_words() {
     check(include_str!("tests/syntax.tsv"));
 }

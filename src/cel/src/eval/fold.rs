@@ -25,7 +25,11 @@ impl<'v> Run<'_, 'v> {
                 Val::Map(map) => self.over_map(fold, &map, place)?,
                 other => {
                     let kind = go_name(&other.kind());
-                    return Err(Fault::new(format!("got '{kind}', expected iterable type")));
+                    return Err(Fault::new(if fold.pairs {
+                        format!("unsupported comprehension range type: {kind}")
+                    } else {
+                        format!("got '{kind}', expected iterable type")
+                    }));
                 }
             }
             self.locals.truncate(place + 1);

@@ -20,8 +20,10 @@ pub(super) fn find(name: &str) -> Option<Native> {
         "lists.range" => range,
         "reverse" => reverse,
         "slice" => slice,
-        "sort" => sort,
-        "@sortByAssociatedKeys" => sort_by,
+        "sort" => |args, meter| only_lists(args, "sort").and_then(|()| sort(args, meter)),
+        "@sortByAssociatedKeys" => {
+            |args, meter| only_lists(args, "@sortByAssociatedKeys").and_then(|()| sort_by(args, meter))
+        }
         // Loops that make maps add to them in place.
         "cel.@mapInsert" => |_, _| Err(Fault::Arguments),
         _ => return None,
@@ -43,12 +45,21 @@ fn made<'v>(values: Vec<Val<'v>>) -> Val<'v> {
     Val::list(values)
 }
 
+/// Whether a value has an order at all.
+fn comparable(value: &Val<'_>) -> Result<(), Fault> {
+    match value {
+        Val::Double(number) if number.is_nan() => Ok(()),
+        value => compare(value, value).map(|_| ()),
+    }
+}
+
 fn is_sorted<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fault> {
     let mut before: Option<Val<'v>> = None;
     for value in list(args, meter)?.iter() {
         let value = value?;
+        comparable(&value)?;
         if let Some(before) = &before
-            && compare(before, &value)? == Some(Ordering::Greater)
+            && compare(before, &value) == Ok(Some(Ordering::Greater))
         {
             return Ok(Val::Bool(false));
         }
@@ -76,8 +87,10 @@ fn best<'v>(args: &[Val<'v>], meter: &mut Meter, name: &str, worse: Ordering) ->
     let mut best: Option<Val<'v>> = None;
     for value in list(args, meter)?.iter() {
         let value = value?;
+        comparable(&value)?;
         best = Some(match best {
-            Some(best) if compare(&best, &value)? != Some(worse) => best,
+            // What cannot be compared with the best so far is not better.
+            Some(best) if compare(&best, &value) != Ok(Some(worse)) => best,
             _ => value,
         });
     }
@@ -194,6 +207,15 @@ fn slice<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fault> {
     meter.work_of(to, TOUCH)?;
     meter.work_of(to - from, MAKE)?;
     Ok(made(list.iter().skip(from).take(to - from).collect::<Result<_, _>>()?))
+}
+
+/// What sorting says to what is no list.
+fn only_lists(args: &[Val<'_>], name: &str) -> Result<(), Fault> {
+    match args.first() {
+        Some(Val::List(_)) => Ok(()),
+        Some(Val::String(_)) => Err(Fault::Bare),
+        _ => Err(Fault::new(format!("no such overload: {name}"))),
+    }
 }
 
 fn sort<'v>(args: &[Val<'v>], meter: &mut Meter) -> Result<Val<'v>, Fault> {

@@ -228,6 +228,7 @@ fn negate<'v>(args: &[Val<'v>], _: &mut Meter) -> Result<Val<'v>, Fault> {
         [Val::Int(value)] => int(value.checked_neg()),
         [Val::Double(value)] => Ok(Val::Double(-value)),
         [Val::Duration(value)] => duration(value.checked_neg()),
+        [Val::List(_) | Val::Map(_) | Val::Type(_) | Val::Optional(_) | Val::Opaque(_)] => Err(never("-_")),
         _ => Err(Fault::Bare),
     }
 }

@@ -1,6 +1,6 @@
 //! Values that are messages of their own kind: times, quantities, raw JSON, schemas or something simpler.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portcullis_api::{Map, Value, time};
 
 use super::read::{self, Refusal};
@@ -37,8 +37,10 @@ pub(super) fn write(writer: &mut Writer, number: u8, ty: &Type, value: &Value) {
 
 fn write_time(writer: &mut Writer, value: &Value) {
     if let Some(time) = value.as_str().and_then(time::parse) {
-        writer.varint(1, time.as_second().cast_unsigned());
-        writer.varint(2, i64::from(time.subsec_nanosecond()).cast_unsigned());
+        // Parts of a second count forward, before 1970 too.
+        let (seconds, nanos) = time::floor(time);
+        writer.varint(1, seconds.cast_unsigned());
+        writer.varint(2, u64::from(nanos));
     }
 }
 
@@ -70,13 +72,14 @@ pub(super) fn read(ty: &Type, message: &[u8], depth: usize) -> Result<Value, Ref
     match ty {
         Type::Time | Type::MicroTime => read_time(ty, message),
         Type::IntOrString => read_int_or_string(message),
-        Type::Quantity => Ok(Value::String(read::text(last(message, 1)?)?)),
+        Type::Quantity => Ok(Value::String(read::text(last(message, 1)?.unwrap_or_default())?)),
+        // A schema that says nothing is a schema still.
         Type::SchemaOrBool => match last(message, 2)? {
-            [] => Ok(Value::Bool(flag(message)?)),
-            inner => read_schema(inner, depth),
+            None => Ok(Value::Bool(flag(message)?)),
+            Some(inner) => read_schema(inner, depth),
         },
         Type::SchemaOrArray | Type::SchemaOrStrings => read_alternatives(ty, message, depth),
-        _ => match last(message, 1)? {
+        _ => match last(message, 1)?.unwrap_or_default() {
             [] => Ok(Value::Null),
             raw => serde_json::from_slice(raw).map_err(|_| Refusal::RawValue),
         },
@@ -92,11 +95,15 @@ fn read_time(ty: &Type, message: &[u8]) -> Result<Value, Refusal> {
     while let Some((number, field)) = reader.next()? {
         match (number, field) {
             (1, Field::Varint(value)) => seconds = value.cast_signed(),
-            (2, Field::Varint(value)) => nanos = i32::try_from(value).map_err(|_| Refusal::Broken)?,
+            (2, Field::Varint(value)) => {
+                nanos = i32::try_from(value.cast_signed()).map_err(|_| Refusal::Broken)?
+            }
             _ => {}
         }
     }
-    let time = Timestamp::new(seconds, nanos).map_err(|_| Refusal::Broken)?;
+    let time = Timestamp::from_second(seconds)
+        .and_then(|time| time.checked_add(SignedDuration::from_nanos(nanos.into())))
+        .map_err(|_| Refusal::Broken)?;
     Ok(Value::String(if *ty == Type::Time { time::seconds(time) } else { time::micros(time) }))
 }
 
@@ -146,15 +153,15 @@ fn flag(message: &[u8]) -> Result<bool, Refusal> {
     Ok(flag)
 }
 
-/// The last bytes of a number in a message; empty if there are none.
-fn last(message: &[u8], wanted: u64) -> Result<&[u8], Refusal> {
-    let mut found = &[][..];
+/// The last bytes of a number in a message.
+fn last(message: &[u8], wanted: u64) -> Result<Option<&[u8]>, Refusal> {
+    let mut found = None;
     let mut reader = Reader::new(message);
     while let Some((number, field)) = reader.next()? {
         if let Field::Bytes(bytes) = field
             && number == wanted
         {
-            found = bytes;
+            found = Some(bytes);
         }
     }
     Ok(found)

@@ -58,6 +58,20 @@ fn rare_types_survive_too() {
 }
 
 #[test]
+fn parts_of_a_second_before_1970_count_forward() {
+    let event = kind_named("", "v1", "Event").unwrap();
+    assert_survives(event, &normal(event, r#"{"eventTime":"1969-12-31T23:59:58.999999Z"}"#));
+}
+
+#[test]
+fn a_schema_that_says_nothing_is_no_boolean() {
+    let crd = kind_named("apiextensions.k8s.io", "v1", "CustomResourceDefinition").unwrap();
+    let props = json!({"additionalProperties": {}, "properties": {"a": {"additionalItems": {}}}});
+    let body = json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": props}}]}});
+    assert_survives(crd, &normal(crd, &body.to_string()));
+}
+
+#[test]
 fn bytes_are_what_upstream_reads() {
     let config_map = kind_named("", "v1", "ConfigMap").unwrap();
     let object = normal(config_map, r#"{"metadata":{"name":"a"},"data":{"k":"v"}}"#);

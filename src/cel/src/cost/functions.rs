@@ -27,12 +27,19 @@ pub(super) fn library(known_sizes: &Estimator<'_>, site: &Site<'_, '_>) -> Optio
 }
 
 fn kubernetes(estimator: &Estimator<'_>, site: &Site<'_, '_>) -> Option<Estimate> {
-    let plain = |cost: Range| Some((cost, None));
     let size =
         |arg: &Arg<'_>| arg.size.or_else(|| estimator.hinted(arg.path.as_ref())).unwrap_or(Range::UNKNOWN);
-    let first = site.args.first();
-    match site.function {
-        "check" => plain(Range::fixed(CHECK)),
+    nominal(site).or_else(|| texts(&size, site)).or_else(|| values(&size, site))
+}
+
+/// The size of an argument.
+type SizeOf<'s> = dyn Fn(&Arg<'_>) -> Range + 's;
+
+/// What costs the same for all arguments.
+fn nominal(site: &Site<'_, '_>) -> Option<Estimate> {
+    let cost = match site.function {
+        "check" => CHECK,
+        "ip" if site.overload == "cidr_ip" => 1,
         "serviceAccount"
         | "path"
         | "group"
@@ -70,21 +77,16 @@ fn kubernetes(estimator: &Estimator<'_>, site: &Site<'_, '_>) -> Option<Estimate
         | "getHost"
         | "getPort"
         | "getEscapedPath"
-        | "getQuery" => plain(Range::fixed(1)),
-        "fieldSelector" | "labelSelector" => {
-            let length = size(first?);
-            plain(Range::fixed(LIST).plus(length.scale(TEXT)).plus(length.scale(0.5).scale(50.0)))
-        }
-        "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" => {
-            let target = site.target?;
-            let count = size(target);
-            let Some(element) = element(target) else { return plain(count.scale(TEXT)) };
-            let mut each = Range::fixed(1);
-            if matches!(element.kind, Type::String | Type::Bytes) {
-                each = each.plus(size(&element).scale(TEXT));
-            }
-            plain(count.times(each))
-        }
+        | "getQuery" => 1,
+        _ => return None,
+    };
+    Some((Range::fixed(cost), None))
+}
+
+/// What is done with text.
+fn texts(size: &SizeOf<'_>, site: &Site<'_, '_>) -> Option<Estimate> {
+    let first = site.args.first();
+    match site.function {
         "url" => Some((size(first?).scale(TEXT), Some(size(first?)))),
         "lowerAscii" | "upperAscii" | "substring" | "trim" => {
             let length = size(site.target?);
@@ -116,11 +118,33 @@ fn kubernetes(estimator: &Estimator<'_>, site: &Site<'_, '_>) -> Option<Estimate
             let pattern = size(first?).scale(PATTERN);
             Some((text.times(pattern), Some(Range { min: 0, max: length.max })))
         }
-        "ip" if site.overload == "cidr_ip" => plain(Range::fixed(1)),
-        "ip" | "cidr" | "isIP" | "isCIDR" | "quantity" | "isQuantity" | "semver" | "isSemver" => {
-            plain(size(first?).scale(TEXT))
+        _ => None,
+    }
+}
+
+/// What is done with lists, and with values that are read from text.
+fn values(size: &SizeOf<'_>, site: &Site<'_, '_>) -> Option<Estimate> {
+    let first = site.args.first();
+    let cost = match site.function {
+        "fieldSelector" | "labelSelector" => {
+            let length = size(first?);
+            Range::fixed(LIST).plus(length.scale(TEXT)).plus(length.scale(0.5).scale(50.0))
         }
-        "ip.isCanonical" => plain(size(first?).scale(2.0 * TEXT)),
+        "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" => {
+            let target = site.target?;
+            let count = size(target);
+            match element(target) {
+                None => count.scale(TEXT),
+                Some(element) if matches!(element.kind, Type::String | Type::Bytes) => {
+                    count.times(Range::fixed(1).plus(size(&element).scale(TEXT)))
+                }
+                Some(_) => count,
+            }
+        }
+        "ip" | "cidr" | "isIP" | "isCIDR" | "quantity" | "isQuantity" | "semver" | "isSemver" => {
+            size(first?).scale(TEXT)
+        }
+        "ip.isCanonical" => size(first?).scale(2.0 * TEXT),
         "containsIP" | "containsCIDR" => {
             let mut cost = ADDRESS.plus(ADDRESS).scale(TEXT);
             if site.function == "containsCIDR" {
@@ -129,12 +153,13 @@ fn kubernetes(estimator: &Estimator<'_>, site: &Site<'_, '_>) -> Option<Estimate
             if site.overload.ends_with("_string") {
                 cost = cost.plus(size(first?).scale(TEXT));
             }
-            plain(cost)
+            cost
         }
-        "validate" => plain(size(first?).scale(TEXT).scale(FORMAT_PATTERN * PATTERN)),
-        "_==_" => equality(site).map(|cost| (cost, None)),
-        _ => None,
-    }
+        "validate" => size(first?).scale(TEXT).scale(FORMAT_PATTERN * PATTERN),
+        "_==_" => equality(site)?,
+        _ => return None,
+    };
+    Some((cost, None))
 }
 
 /// The equality of values that a library made.

@@ -18,6 +18,31 @@ mod token;
 
 pub(crate) use parse::parse;
 
+/// Words that cannot name a variable or a function.
+const RESERVED: [&str; 21] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "null",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+];
+
 /// A complaint with its place as an offset; none for the expression as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Complaint {

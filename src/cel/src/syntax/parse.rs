@@ -14,36 +14,12 @@
 use super::ast::{Entry, Expr, Field, Id, Item, Kind, Name, Struct};
 use super::build::{Builder, Stop};
 use super::token::{Lexeme, Token, tokens};
-use super::{Complaint, diagnose, literal, macros};
+use super::{Complaint, RESERVED, diagnose, literal, macros};
 
 /// The longest text that is read, in code points.
 const LONGEST: usize = 100_000;
 /// Expressions nest at most this deep in parentheses, brackets and arguments.
 const DEEPEST: u16 = 250;
-/// Words that cannot name a variable or a function.
-pub(super) const RESERVED: [&str; 21] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "false",
-    "for",
-    "function",
-    "if",
-    "import",
-    "in",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "null",
-    "return",
-    "true",
-    "var",
-    "void",
-    "while",
-];
 
 /// A tree and the bound of its ids.
 #[derive(Debug)]
@@ -185,7 +161,7 @@ impl<'t> Parser<'t> {
     /// Operators that bind at least this tightly.
     fn binary(&mut self, first: Expr, tightness: u8) -> Parse {
         let mut left = first;
-        while let Some((function, binds)) = operator(self.peek()).filter(|(_, binds)| *binds >= tightness) {
+        while let Some((function, binds)) = self.peek().operator().filter(|(_, binds)| *binds >= tightness) {
             let at = self.tokens.get(self.next).map_or(0, |lexeme| lexeme.at);
             self.next += 1;
             let operand = self.unary()?;
@@ -388,23 +364,4 @@ impl<'t> Parser<'t> {
         let colon = self.expect(Token::Colon)?;
         Ok(Field { at: colon.at, value: self.expression()? })
     }
-}
-
-/// An operator between two operands and how tightly it binds.
-fn operator(token: Token) -> Option<(&'static str, u8)> {
-    Some(match token {
-        Token::Less => ("_<_", 0),
-        Token::LessEquals => ("_<=_", 0),
-        Token::GreaterEquals => ("_>=_", 0),
-        Token::Greater => ("_>_", 0),
-        Token::Equals => ("_==_", 0),
-        Token::NotEquals => ("_!=_", 0),
-        Token::In => ("@in", 0),
-        Token::Plus => ("_+_", 1),
-        Token::Minus => ("_-_", 1),
-        Token::Star => ("_*_", 2),
-        Token::Slash => ("_/_", 2),
-        Token::Percent => ("_%_", 2),
-        _ => return None,
-    })
 }

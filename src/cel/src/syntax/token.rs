@@ -47,6 +47,25 @@ pub(crate) enum Token {
 }
 
 impl Token {
+    /// An operator between two operands and how tightly it binds.
+    pub(crate) fn operator(self) -> Option<(&'static str, u8)> {
+        Some(match self {
+            Self::Less => ("_<_", 0),
+            Self::LessEquals => ("_<=_", 0),
+            Self::GreaterEquals => ("_>=_", 0),
+            Self::Greater => ("_>_", 0),
+            Self::Equals => ("_==_", 0),
+            Self::NotEquals => ("_!=_", 0),
+            Self::In => ("@in", 0),
+            Self::Plus => ("_+_", 1),
+            Self::Minus => ("_-_", 1),
+            Self::Star => ("_*_", 2),
+            Self::Slash => ("_/_", 2),
+            Self::Percent => ("_%_", 2),
+            _ => return None,
+        })
+    }
+
     /// The spelling in messages about what was expected.
     pub(crate) fn expected(self) -> &'static str {
         match self {

@@ -1,9 +1,8 @@
 //! The rules of the grammar, each with what may follow those it is made of.
 
 use super::{DEEPEST, Mistake, Reader, Set, Step};
-use crate::syntax::Complaint;
-use crate::syntax::parse::RESERVED;
 use crate::syntax::token::Token;
+use crate::syntax::{Complaint, RESERVED};
 
 const LITERAL: Set = Set::of(&[
     Token::Minus,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use portcullis_pki::{LiveCertificate, client_config};
@@ -27,7 +27,7 @@ const MAX_ANSWER: usize = 4 << 20;
 /// One connection.
 pub(crate) struct Asker {
     authority: String,
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
 }
 
 impl Asker {
@@ -44,19 +44,39 @@ impl Asker {
 
     /// The answer to a GET.
     pub(crate) async fn get(&mut self, path: &str) -> Result<(StatusCode, Bytes), Failure> {
-        let what = || format!("GET {path} was not answered");
-        match timeout(PATIENCE, self.exchange(path)).await {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// The answer to a request, with a body of JSON or none.
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let what = format!("{method} {path} was not answered");
+        let what = || what.clone();
+        let body = body.map(Value::to_string).unwrap_or_default();
+        match timeout(PATIENCE, self.exchange(method, path, body)).await {
             Ok(answer) => answer.map_err(|why| Failure::because(what(), why)),
             Err(_) => Err(Failure::because(what(), format!("it took more than {} s", PATIENCE.as_secs()))),
         }
     }
 
-    async fn exchange(&mut self, path: &str) -> Result<(StatusCode, Bytes), String> {
-        let request = Request::get(path)
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json")
             .header(header::HOST, &self.authority)
             .header(header::ACCEPT, "application/json, text/plain")
             .header(header::USER_AGENT, concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())
+            .body(Full::from(body))
             .map_err(|error| error.to_string())?;
         self.sender.ready().await.map_err(|error| error.to_string())?;
         let response = self.sender.send_request(request).await.map_err(|error| error.to_string())?;

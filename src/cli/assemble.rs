@@ -6,21 +6,22 @@ use std::time::Duration;
 
 use portcullis_admission::{Chain as Admission, plugins};
 use portcullis_apiserver::{Check, Discovery, Health, Oidc, PublishedKeys, Server};
-use portcullis_authn::{
-    Anonymous, AuthenticationConfiguration, Authenticator, BootstrapTokens, KeySet, Schemes,
-    ServiceAccountTokens, TokenFile, TokenIssuer, TokenScheme,
-};
+use portcullis_authn::{KeySet, TokenIssuer};
 use portcullis_authz::{DEFAULT_SEATS, Fairness, policies};
-use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Renewer, Sites, server_config};
+use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config};
 use portcullis_registry::{Parts, Registry};
 use portcullis_storage::{Embedded, Store};
 
 use super::auditing::Auditing;
+use super::authentication::{Credentials, authenticator, signing_key};
 use super::options::ServeOptions;
 use super::paths::DataDir;
+use super::reload::Reloader;
 use super::steps::Steps;
 use super::{Failure, authorization};
 
+/// How often it is written down when user tokens were last used.
+const RECORD_USES: Duration = Duration::from_secs(60);
 /// How long a shutdown waits for what is in flight.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -30,8 +31,7 @@ pub(crate) struct Running {
     pub(crate) pki: Arc<Pki>,
     store: Arc<dyn Store>,
     audit: Auditing,
-    renewal: tokio::task::JoinHandle<()>,
-    policies: tokio::task::JoinHandle<()>,
+    upkeep: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// Starts everything; each step reports itself.
@@ -43,27 +43,27 @@ pub(crate) async fn assemble(
     dir.create()?;
     let store = steps.run("store", || open_store(dir))?;
     let pki = steps.run("certificates", || open_pki(options, dir))?;
-    let authorities = authorization::authorities(options)?;
+    let mut reloader = Reloader::default();
+    let credentials = Credentials::read(options, dir, &pki, &mut reloader)?;
+    let authorities = authorization::authorities(options, credentials.user_tokens.clone())?;
     let tokens = Arc::new(token_issuer(options, &pki)?);
     let parts = Parts {
         store: store.clone(),
         admission: admission(options)?,
         authorities: authorities.clone(),
         tokens,
+        user_tokens: credentials.user_tokens.clone(),
+        revoked: credentials.revoked.clone(),
         ranges: options.service_ranges()?,
     };
     let registry =
         Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
     steps.wait("policies", bootstrap(&registry, options, &pki)).await?;
-    let keys = KeySet::new(
-        pki.token_verification_keys().map_err(|e| Failure::caused("the token keys cannot be read", &e))?,
-    );
-    let authenticator = authenticator(options, &registry, &keys)?;
+    let authenticator = authenticator(options, &registry, &credentials, &mut reloader)?;
     registry.set_authenticator(authenticator.clone());
     let audit = Auditing::open(&options.audit, dir, &store).await?;
     let live =
         pki.live("apiserver").map_err(|e| Failure::caused("the serving certificate cannot be used", &e))?;
-    let trust = trust(&pki)?;
     let tls = server_config(live.clone()).map_err(|e| Failure::caused("TLS cannot be set up", &e))?;
     let fairness =
         Fairness::new(policies::read_platform_objects().iter().map(|(_, object)| object), seats(options));
@@ -73,13 +73,17 @@ pub(crate) async fn assemble(
         async move { registry.serve(request).await }
     }));
     let address = concrete(SocketAddr::new(bind_address(options), options.secure_port.unwrap_or(6443)))?;
-    let published = Published(keys);
+    let published = Published(credentials.keys);
     let shown = advertised(address);
+    let discovery = match &credentials.user_tokens {
+        Some(_) => Discovery::with_identities(&shown),
+        None => Discovery::built_in(&shown),
+    };
     let server = Server::builder()
-        .tls(tls, trust)
+        .tls(tls, credentials.trust)
         .authentication(authenticator)
         .authorization(authorities.clone(), Arc::new(fairness))
-        .serving(audit.sink(), rest, Discovery::built_in(&shown))
+        .serving(audit.sink(), rest, discovery)
         .audit_policy(audit.policy())
         .health(health(&store))
         .oidc(Oidc {
@@ -91,9 +95,13 @@ pub(crate) async fn assemble(
         .bind(address)
         .await
         .map_err(|error| super::preflight::bind_failure(address, &error))?;
-    let renewal = tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run());
-    let policies = authorization::keep_current(authorities);
-    Ok(Running { server, pki, store, audit, renewal, policies })
+    let upkeep = vec![
+        tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run()),
+        authorization::keep_current(authorities),
+        reloader.run(),
+        tokio::spawn(record_uses(registry)),
+    ];
+    Ok(Running { server, pki, store, audit, upkeep })
 }
 
 impl Running {
@@ -104,12 +112,22 @@ impl Running {
 
     /// Drains, then releases everything in the reverse order.
     pub(crate) async fn shutdown(self) -> Result<(), Failure> {
-        let Self { server, store, audit, renewal, policies, .. } = self;
-        renewal.abort();
-        policies.abort();
+        let Self { server, store, audit, upkeep, .. } = self;
+        upkeep.iter().for_each(tokio::task::JoinHandle::abort);
         server.shutdown(DRAIN).await;
         audit.close().await;
         store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
+    }
+}
+
+/// Writes down when user tokens were last used.
+async fn record_uses(registry: Arc<Registry>) {
+    loop {
+        tokio::time::sleep(RECORD_USES).await;
+        if let Err(error) = registry.record_token_uses().await {
+            let why = error.log().unwrap_or(error.message());
+            tracing::warn!(why, "Last uses of tokens are not written down");
+        }
     }
 }
 
@@ -172,19 +190,9 @@ fn admission(options: &ServeOptions) -> Result<Admission, Failure> {
     Ok(Admission::new(chosen))
 }
 
-fn trust(pki: &Pki) -> Result<Arc<ClientTrust>, Failure> {
-    let fail = |error: portcullis_pki::Error| Failure::caused("the authorities cannot be read", &error);
-    let users = pki.authority_pem("ca").map_err(fail)?;
-    ClientTrust::new(users, None, Arc::new(NothingRevoked)).map_err(fail)
-}
-
 fn token_issuer(options: &ServeOptions, pki: &Pki) -> Result<TokenIssuer, Failure> {
-    TokenIssuer::new(options.issuer(), audiences(options), pki.token_key())
+    TokenIssuer::new(options.issuer(), options.audiences(), signing_key(options, pki)?)
         .map_err(|error| Failure::caused("service account tokens cannot be issued", &error))
-}
-
-fn audiences(options: &ServeOptions) -> Vec<String> {
-    options.api_audiences.clone().unwrap_or_else(|| vec![options.issuer().to_owned()])
 }
 
 async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions, pki: &Pki) -> Result<(), Failure> {
@@ -195,35 +203,6 @@ async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions, pki: &Pki) 
         .bootstrap(wanted)
         .await
         .map_err(|error| api_failure("the bootstrap objects cannot be stored", &error))
-}
-
-fn authenticator(
-    options: &ServeOptions,
-    registry: &Arc<Registry>,
-    keys: &Arc<KeySet>,
-) -> Result<Arc<Authenticator>, Failure> {
-    let bad =
-        |error: portcullis_authn::ConfigError| Failure::caused("authentication cannot be set up", &error);
-    let lookup = registry.clone();
-    let issuers = vec![options.issuer().to_owned()];
-    let mut tokens: Vec<Arc<dyn TokenScheme>> = Vec::new();
-    if let Some(path) = &options.token_auth_file {
-        let text = read(path, "--token-auth-file")?;
-        tokens.push(Arc::new(TokenFile::parse(&path.display().to_string(), &text).map_err(bad)?));
-    }
-    tokens.push(Arc::new(ServiceAccountTokens::new(issuers, keys.clone(), lookup.clone()).map_err(bad)?));
-    tokens.push(Arc::new(BootstrapTokens::new(lookup)));
-    let mut anonymous = Anonymous::default();
-    if let Some(path) = &options.authentication_config {
-        let text = read(path, "--authentication-config")?;
-        anonymous = AuthenticationConfiguration::parse(&text).map_err(bad)?.anonymous.unwrap_or(anonymous);
-    }
-    Ok(Authenticator::new(Schemes { audiences: audiences(options), tokens, anonymous, ..Schemes::default() }))
-}
-
-pub(super) fn read(path: &std::path::Path, flag: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::caused(format!("{flag} {} cannot be read", path.display()), &error))
 }
 
 fn seats(options: &ServeOptions) -> usize {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_authn::UserTokens;
 use portcullis_authz::{Authorities, Plan};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -13,7 +14,10 @@ use super::options::ServeOptions;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The chain that the flags describe, with its files read.
-pub(super) fn authorities(options: &ServeOptions) -> Result<Authorities, Failure> {
+pub(super) fn authorities(
+    options: &ServeOptions,
+    tokens: Option<UserTokens>,
+) -> Result<Authorities, Failure> {
     let what = "authorization cannot be set up";
     let plan = plan(options)?;
     if plan.allows_everything() && options.insecure_authorization_always_allow != Some(true) {
@@ -21,7 +25,7 @@ pub(super) fn authorities(options: &ServeOptions) -> Result<Authorities, Failure
             "name other modes, or say --insecure-authorization-always-allow if this server holds nothing",
         ));
     }
-    Authorities::build(&plan).map_err(|error| Failure::caused(what, &error))
+    Authorities::build_for(&plan, tokens).map_err(|error| Failure::caused(what, &error))
 }
 
 fn plan(options: &ServeOptions) -> Result<Plan, Failure> {
@@ -33,7 +37,7 @@ fn plan(options: &ServeOptions) -> Result<Plan, Failure> {
         }
         (Some(modes), None) => Plan::modes(modes),
         (None, Some(path)) => {
-            let text = super::assemble::read(path, "--authorization-config")?;
+            let text = super::authentication::read(path, "--authorization-config")?;
             Plan::configuration(&text)
         }
         (None, None) => Ok(Plan::default()),

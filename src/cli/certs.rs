@@ -8,18 +8,23 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use portcullis_pki::kubeconfig::{Credential, Kubeconfig};
 use portcullis_pki::{Options, Overrides, Pki, Sites, renew_at};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::ask::Asker;
 use super::certificates::{Certificate, subject};
 use super::options::Output;
 use super::paths::DataDir;
 use super::place::Place;
 use super::state::State;
-use super::{Failure, lifetime, print};
+use super::{Failure, lifetime, print, serve, token};
 
+const REVOCATIONS: &str = "/apis/identity.portcullis.io/v1/certificaterevocations";
+/// A SHA-256 in hexadecimal; serial numbers are shorter.
+const FINGERPRINT_DIGITS: usize = 64;
 const MASTERS: &str = "system:masters";
 
 #[derive(Args, Debug)]
@@ -36,6 +41,8 @@ enum Command {
     List(List),
     /// Renew stored certificates now.
     Renew(Renew),
+    /// Revoke a certificate on a running server.
+    Revoke(Revoke),
 }
 
 #[derive(Args, Debug)]
@@ -77,11 +84,24 @@ struct Renew {
     profile: Option<String>,
 }
 
+#[derive(Args, Debug)]
+struct Revoke {
+    #[command(flatten)]
+    place: Place,
+    /// Its serial number, or its SHA-256 fingerprint, in hexadecimal digits.
+    #[arg(value_name = "CERTIFICATE")]
+    certificate: String,
+    /// Why, for whoever reads the list.
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    reason: String,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Issue(arguments) => issue(arguments)?,
         Command::List(arguments) => list(arguments)?,
         Command::Renew(arguments) => renew(arguments)?,
+        Command::Revoke(arguments) => revoke(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -184,6 +204,25 @@ fn renew(wanted: &Renew) -> Result<(), Failure> {
         tell("note: the running server shows its new certificate after a restart");
     }
     Ok(())
+}
+
+fn revoke(wanted: &Revoke) -> Result<(), Failure> {
+    let digits: String = wanted.certificate.chars().filter(|c| *c != ':').collect::<String>().to_lowercase();
+    let spec = match digits.len() {
+        FINGERPRINT_DIGITS => json!({ "fingerprint": digits, "reason": wanted.reason }),
+        _ => json!({ "serialNumber": digits, "reason": wanted.reason }),
+    };
+    // The same certificate is revoked once, however often it is asked for.
+    let revocation = json!({
+        "apiVersion": "identity.portcullis.io/v1", "kind": "CertificateRevocation",
+        "metadata": { "name": digits }, "spec": spec,
+    });
+    serve::runtime()?.block_on(async {
+        let mut asker = Asker::connect(&wanted.place.dir()?).await?;
+        let answer = asker.send(Method::POST, REVOCATIONS, Some(&revocation)).await?;
+        token::expect(answer, "the certificate is not revoked").map(drop)
+    })?;
+    print::text(&format!("✓ {digits} is revoked\n"))
 }
 
 /// Opens an existing directory; a missing one is not made here.

@@ -6,6 +6,7 @@ mod ask;
 mod assemble;
 mod audit;
 mod auditing;
+mod authentication;
 mod authorization;
 mod certificates;
 mod certs;
@@ -24,10 +25,12 @@ mod policy;
 mod preflight;
 mod print;
 mod process;
+mod reload;
 mod serve;
 mod state;
 mod status;
 mod steps;
+mod token;
 mod up;
 mod user;
 mod version;
@@ -64,6 +67,8 @@ enum Command {
     Policy(policy::Arguments),
     /// Verify and read the audit log.
     Audit(audit::Arguments),
+    /// Issue, list and revoke tokens of people and programs.
+    Token(token::Arguments),
     /// Say which version this is.
     Version(version::Arguments),
 }
@@ -79,6 +84,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Apiserver(arguments) => apiserver::run(arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
     }
 }

@@ -41,16 +41,16 @@ pub(crate) struct ServeOptions {
     /// Ports that services are given on nodes, as FIRST-LAST; 30000-32767 by default.
     #[arg(long, value_name = "PORTS")]
     pub(crate) service_node_port_range: Option<String>,
-    /// The issuer of service account tokens.
+    /// The issuer of service account tokens. Given again, tokens of those issuers are believed too.
     #[arg(long, value_name = "URL")]
-    pub(crate) service_account_issuer: Option<String>,
+    pub(crate) service_account_issuer: Option<Vec<String>>,
     /// Audiences of the API; the issuer if none are given.
     #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
     pub(crate) api_audiences: Option<Vec<String>>,
     /// CSV file of static tokens: token,user,uid,"group1,group2".
     #[arg(long, value_name = "FILE")]
     pub(crate) token_auth_file: Option<PathBuf>,
-    /// File with an AuthenticationConfiguration (anonymous requests by path).
+    /// File with an AuthenticationConfiguration (issuers of tokens, anonymous requests by path).
     #[arg(long, value_name = "FILE")]
     pub(crate) authentication_config: Option<PathBuf>,
     /// Admission plugins to run that do not run by default.
@@ -82,6 +82,81 @@ pub(crate) struct ServeOptions {
     #[command(flatten)]
     #[serde(skip)]
     pub(crate) audit: AuditOptions,
+    /// Keys that service account tokens may be signed with; may be given more than once.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_account_key_file: Option<Vec<PathBuf>>,
+    /// The key that signs service account tokens; the installation's own if not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_account_signing_key_file: Option<PathBuf>,
+    /// Whether requests without a credential are served at all; by default only health endpoints are.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) anonymous_auth: Option<bool>,
+    /// Further authorities whose client certificates are believed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_ca_file: Option<PathBuf>,
+    /// Revocation lists (X509 CRL) of client authorities.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_crl_file: Option<PathBuf>,
+    /// The authority of the front proxy.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) requestheader_client_ca_file: Option<PathBuf>,
+    /// Names of certificates that may pass for the front proxy.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) requestheader_allowed_names: Option<Vec<String>>,
+    /// Headers in which the front proxy names the user; X-Remote-User by default.
+    #[arg(long, value_name = "HEADER", value_delimiter = ',')]
+    pub(crate) requestheader_username_headers: Option<Vec<String>>,
+    /// Headers in which the front proxy names the user's UID; X-Remote-Uid by default.
+    #[arg(long, value_name = "HEADER", value_delimiter = ',')]
+    pub(crate) requestheader_uid_headers: Option<Vec<String>>,
+    /// Headers in which the front proxy names groups; X-Remote-Group by default.
+    #[arg(long, value_name = "HEADER", value_delimiter = ',')]
+    pub(crate) requestheader_group_headers: Option<Vec<String>>,
+    /// Prefixes of headers with extra attributes; X-Remote-Extra- by default.
+    #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
+    pub(crate) requestheader_extra_headers_prefix: Option<Vec<String>>,
+    /// Serve identity.portcullis.io: user tokens and certificate revocations. On in `up`; off otherwise, so that discovery answers as upstream's.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) user_tokens: Option<bool>,
+    /// The URL of an OpenID Connect issuer whose tokens are believed.
+    #[arg(long, value_name = "URL")]
+    pub(crate) oidc_issuer_url: Option<String>,
+    /// The audience of the issuer's tokens.
+    #[arg(long, value_name = "ID")]
+    pub(crate) oidc_client_id: Option<String>,
+    /// The authorities of the issuer; the machine's if not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) oidc_ca_file: Option<PathBuf>,
+    /// The claim that names the user; sub by default.
+    #[arg(long, value_name = "CLAIM")]
+    pub(crate) oidc_username_claim: Option<String>,
+    /// What is put before user names; the issuer's URL by default, - for nothing.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) oidc_username_prefix: Option<String>,
+    /// The claim that names groups.
+    #[arg(long, value_name = "CLAIM")]
+    pub(crate) oidc_groups_claim: Option<String>,
+    /// What is put before group names.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) oidc_groups_prefix: Option<String>,
+    /// Algorithms the issuer may sign with; RS256 by default.
+    #[arg(long, value_name = "ALGORITHM", value_delimiter = ',')]
+    pub(crate) oidc_signing_algs: Option<Vec<String>>,
+    /// A claim=value that tokens must have; may be given more than once.
+    #[arg(long, value_name = "CLAIM=VALUE")]
+    pub(crate) oidc_required_claim: Option<Vec<String>>,
+    /// A kubeconfig file of the webhook that is asked whose a token is.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authentication_token_webhook_config_file: Option<PathBuf>,
+    /// The version of the reviews it is sent; v1beta1 by default, as upstream.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) authentication_token_webhook_version: Option<String>,
+    /// For how many seconds its answers are kept; 120 by default.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) authentication_token_webhook_cache_ttl: Option<u64>,
+    /// Let the webhook make members of system:masters.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) insecure_authentication_token_webhook_masters: Option<bool>,
     /// How many requests are served at once.
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_requests_inflight: Option<usize>,
@@ -144,6 +219,51 @@ impl ServeOptions {
                 .insecure_authorization_always_allow
                 .or(file.insecure_authorization_always_allow),
             audit: self.audit.over(file.audit),
+            service_account_key_file: self.service_account_key_file.or(file.service_account_key_file),
+            service_account_signing_key_file: self
+                .service_account_signing_key_file
+                .or(file.service_account_signing_key_file),
+            anonymous_auth: self.anonymous_auth.or(file.anonymous_auth),
+            client_ca_file: self.client_ca_file.or(file.client_ca_file),
+            client_crl_file: self.client_crl_file.or(file.client_crl_file),
+            requestheader_client_ca_file: self
+                .requestheader_client_ca_file
+                .or(file.requestheader_client_ca_file),
+            requestheader_allowed_names: self
+                .requestheader_allowed_names
+                .or(file.requestheader_allowed_names),
+            requestheader_username_headers: self
+                .requestheader_username_headers
+                .or(file.requestheader_username_headers),
+            requestheader_uid_headers: self.requestheader_uid_headers.or(file.requestheader_uid_headers),
+            requestheader_group_headers: self
+                .requestheader_group_headers
+                .or(file.requestheader_group_headers),
+            requestheader_extra_headers_prefix: self
+                .requestheader_extra_headers_prefix
+                .or(file.requestheader_extra_headers_prefix),
+            user_tokens: self.user_tokens.or(file.user_tokens),
+            oidc_issuer_url: self.oidc_issuer_url.or(file.oidc_issuer_url),
+            oidc_client_id: self.oidc_client_id.or(file.oidc_client_id),
+            oidc_ca_file: self.oidc_ca_file.or(file.oidc_ca_file),
+            oidc_username_claim: self.oidc_username_claim.or(file.oidc_username_claim),
+            oidc_username_prefix: self.oidc_username_prefix.or(file.oidc_username_prefix),
+            oidc_groups_claim: self.oidc_groups_claim.or(file.oidc_groups_claim),
+            oidc_groups_prefix: self.oidc_groups_prefix.or(file.oidc_groups_prefix),
+            oidc_signing_algs: self.oidc_signing_algs.or(file.oidc_signing_algs),
+            oidc_required_claim: self.oidc_required_claim.or(file.oidc_required_claim),
+            authentication_token_webhook_config_file: self
+                .authentication_token_webhook_config_file
+                .or(file.authentication_token_webhook_config_file),
+            authentication_token_webhook_version: self
+                .authentication_token_webhook_version
+                .or(file.authentication_token_webhook_version),
+            authentication_token_webhook_cache_ttl: self
+                .authentication_token_webhook_cache_ttl
+                .or(file.authentication_token_webhook_cache_ttl),
+            insecure_authentication_token_webhook_masters: self
+                .insecure_authentication_token_webhook_masters
+                .or(file.insecure_authentication_token_webhook_masters),
             max_requests_inflight: self.max_requests_inflight.or(file.max_requests_inflight),
             request_timeout: self.request_timeout.or(file.request_timeout),
             log_level: self.log_level.or(file.log_level),
@@ -155,7 +275,44 @@ impl ServeOptions {
 
     /// The issuer, upstream's if none is given.
     pub(crate) fn issuer(&self) -> &str {
-        self.service_account_issuer.as_deref().unwrap_or(portcullis_authn::DEFAULT_ISSUER)
+        let given = self.service_account_issuer.iter().flatten().next();
+        given.map_or(portcullis_authn::DEFAULT_ISSUER, String::as_str)
+    }
+
+    /// All issuers whose service account tokens are believed.
+    pub(crate) fn issuers(&self) -> Vec<String> {
+        let given = self.service_account_issuer.clone().unwrap_or_default();
+        if given.is_empty() { vec![self.issuer().to_owned()] } else { given }
+    }
+
+    /// The audiences of the server: its issuers, if none are given.
+    pub(crate) fn audiences(&self) -> Vec<String> {
+        self.api_audiences.clone().unwrap_or_else(|| self.issuers())
+    }
+
+    /// Whether any flag speaks of an OpenID Connect issuer.
+    pub(crate) fn names_oidc(&self) -> bool {
+        let texts = [
+            &self.oidc_issuer_url,
+            &self.oidc_client_id,
+            &self.oidc_username_claim,
+            &self.oidc_username_prefix,
+            &self.oidc_groups_claim,
+            &self.oidc_groups_prefix,
+        ];
+        texts.iter().any(|text| text.is_some())
+            || self.oidc_ca_file.is_some()
+            || self.oidc_signing_algs.is_some()
+            || self.oidc_required_claim.is_some()
+    }
+
+    /// Whether any flag speaks of a front proxy.
+    pub(crate) fn names_front_proxy(&self) -> bool {
+        self.requestheader_allowed_names.is_some()
+            || self.requestheader_username_headers.is_some()
+            || self.requestheader_uid_headers.is_some()
+            || self.requestheader_group_headers.is_some()
+            || self.requestheader_extra_headers_prefix.is_some()
     }
 
     /// The ranges for services.

@@ -44,6 +44,11 @@ impl DataDir {
         self.0.join("pki")
     }
 
+    /// The key that user tokens are hashed with.
+    pub(crate) fn user_token_key(&self) -> PathBuf {
+        self.pki().join("user-token.key")
+    }
+
     /// What a running server says of itself.
     pub(crate) fn state(&self) -> PathBuf {
         self.0.join("apiserver.json")

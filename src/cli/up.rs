@@ -31,6 +31,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let line = ServeOptions { no_kubeconfig: arguments.no_kubeconfig, ..arguments.serve };
     let options = line.with_file(arguments.config.as_deref())?;
+    let options = ServeOptions { user_tokens: options.user_tokens.or(Some(true)), ..options };
     let level = options.log_level.as_deref().unwrap_or("warn");
     logging::start(level, options.log_json.unwrap_or(!logging::at_a_terminal()));
     let dir = DataDir::resolve(options.data_dir.as_deref())?;

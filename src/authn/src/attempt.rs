@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use portcullis_api::UserInfo;
 
+use crate::life::Life;
 use crate::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
 
 /// The answer of an authentication scheme.
@@ -58,6 +59,12 @@ pub enum Method {
     ServiceAccount,
     /// A bootstrap token.
     BootstrapToken,
+    /// A token of an identity provider.
+    Oidc,
+    /// A token that a webhook knows.
+    Webhook,
+    /// A token of a person or program.
+    UserToken,
     /// Another token scheme.
     Token,
     /// Nobody in particular.
@@ -74,6 +81,9 @@ impl Method {
             Self::TokenFile => "token-file",
             Self::ServiceAccount => "service-account",
             Self::BootstrapToken => "bootstrap-token",
+            Self::Oidc => "oidc",
+            Self::Webhook => "webhook",
+            Self::UserToken => "user-token",
             Self::Token => "token",
             Self::Anonymous => "anonymous",
         }
@@ -86,8 +96,8 @@ impl Method {
 pub struct Identity {
     pub(crate) user: UserInfo,
     pub(crate) method: Method,
-    /// Until when the credential holds; `None` is for ever.
-    pub(crate) expires_at: Option<Timestamp>,
+    /// Until when the credential holds.
+    pub(crate) life: Life,
     /// The asked audiences the credential is good for; `None` for schemes that know no audiences.
     pub(crate) audiences: Option<Vec<String>>,
 }
@@ -95,7 +105,7 @@ pub struct Identity {
 impl Identity {
     /// An identity by a scheme without audiences.
     pub fn new(user: UserInfo, method: Method, expires_at: Option<Timestamp>) -> Self {
-        Self { user, method, expires_at, audiences: None }
+        Self { user, method, life: Life::until(expires_at), audiences: None }
     }
 
     /// Who it is.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -47,6 +48,7 @@ pub struct Schemes {
 /// Says who is asking.
 pub struct Authenticator {
     schemes: Schemes,
+    anonymous: ArcSwap<Anonymous>,
     standard_headers: FrontProxyHeaders,
     metrics: Metrics,
 }
@@ -55,10 +57,16 @@ impl Authenticator {
     /// Uses these schemes.
     pub fn new(schemes: Schemes) -> Arc<Self> {
         Arc::new(Self {
+            anonymous: ArcSwap::from_pointee(schemes.anonymous.clone()),
             schemes,
             standard_headers: FrontProxyHeaders::default(),
             metrics: Metrics::default(),
         })
+    }
+
+    /// Serves requests without a credential by this rule from now on.
+    pub fn set_anonymous(&self, anonymous: Anonymous) {
+        self.anonymous.store(Arc::new(anonymous));
     }
 
     /// The audiences of the server.
@@ -101,7 +109,7 @@ impl Authenticator {
         if !rejections.is_empty() {
             return Err(ApiError::unauthorized().with_log(joined(&rejections)));
         }
-        match self.schemes.anonymous.authenticate(path) {
+        match self.anonymous.load().authenticate(path) {
             Attempt::Verified(identity) => Ok(identity),
             _ => Err(ApiError::unauthorized().with_log("no credential")),
         }

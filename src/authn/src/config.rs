@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use crate::Anonymous;
+use crate::oidc::config::{self, JwtFile, JwtIssuer};
 
 const MAX_FILE: usize = 1 << 20;
 
@@ -25,6 +26,12 @@ pub enum ConfigError {
     /// The AuthenticationConfiguration is bad.
     #[error("AuthenticationConfiguration: {0}")]
     Authentication(String),
+    /// The flags for an identity provider contradict each other.
+    #[error("{0}")]
+    Oidc(String),
+    /// An identity provider, or a webhook, cannot be called as it is configured.
+    #[error("{0}")]
+    Provider(String),
     /// No front proxy is allowed by name.
     #[error(
         "--requestheader-allowed-names is empty: every certificate of --requestheader-client-ca-file could name any user"
@@ -42,21 +49,27 @@ pub enum ConfigError {
     /// The issuer is no URL that discovery allows.
     #[error("service account issuer {0:?} must be an https URL without query and fragment")]
     Issuer(String),
+    /// The key that tokens are hashed with is too short to keep a secret.
+    #[error("the key of user tokens has fewer than 32 bytes")]
+    TokenKey,
     /// The operating system gives no random bytes.
     #[error("no random bytes are available")]
     NoRandomness,
 }
 
-/// The file of `--authentication-config`, as far as it is supported.
+/// The file of `--authentication-config`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthenticationConfiguration {
+    /// Whose tokens are believed.
+    pub jwt: Vec<JwtIssuer>,
     /// Who may come without a credential; `None` where the file does not say.
     pub anonymous: Option<Anonymous>,
 }
 
 impl AuthenticationConfiguration {
     /// Reads the file's text. Whatever it says that is not supported is an error, unknown fields too.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+    /// The server's own issuers are not allowed in it.
+    pub fn parse(text: &str, disallowed_issuers: &[String]) -> Result<Self, ConfigError> {
         let refused = |why: &str| ConfigError::Authentication(why.to_owned());
         if text.len() > MAX_FILE {
             return Err(refused("the file is too large"));
@@ -73,10 +86,10 @@ impl AuthenticationConfiguration {
         ) {
             return Err(refused("apiVersion must be apiserver.config.k8s.io/v1"));
         }
-        if !file.jwt.is_empty() {
-            return Err(refused("jwt: authenticators of other issuers are not supported"));
-        }
-        Ok(Self { anonymous: file.anonymous.map(AnonymousFile::checked).transpose()? })
+        Ok(Self {
+            jwt: config::issuers(file.jwt, disallowed_issuers)?,
+            anonymous: file.anonymous.map(AnonymousFile::checked).transpose()?,
+        })
     }
 }
 
@@ -86,7 +99,7 @@ struct File {
     api_version: String,
     kind: String,
     #[serde(default)]
-    jwt: Vec<serde_json::Value>,
+    jwt: Vec<JwtFile>,
     #[serde(default)]
     anonymous: Option<AnonymousFile>,
 }
@@ -132,7 +145,7 @@ mod tests {
 
     fn parse(rest: &str) -> Result<AuthenticationConfiguration, ConfigError> {
         let head = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n";
-        AuthenticationConfiguration::parse(&format!("{head}{rest}"))
+        AuthenticationConfiguration::parse(&format!("{head}{rest}"), &[])
     }
 
     #[test]
@@ -154,13 +167,15 @@ mod tests {
             "anonymous: {enabled: true, conditions: [{paths: /x}]}",
             "anonymous: {enabled: true, conditions: [{path: livez}]}",
             "jwt: [{issuer: {url: https://x}}]",
+            "jwt: [{issuer: {uri: https://x}}]",
             "extra: 1",
         ] {
             assert!(parse(rest).is_err(), "{rest}");
         }
         assert!(
-            AuthenticationConfiguration::parse("kind: AuthenticationConfiguration\napiVersion: v1").is_err()
+            AuthenticationConfiguration::parse("kind: AuthenticationConfiguration\napiVersion: v1", &[])
+                .is_err()
         );
-        assert!(AuthenticationConfiguration::parse("").is_err());
+        assert!(AuthenticationConfiguration::parse("", &[]).is_err());
     }
 }

@@ -15,6 +15,7 @@ use portcullis_pki::{ClientTrust, Peer, Purpose};
 
 use crate::ConfigError;
 use crate::attempt::{Attempt, Identity, Method, Rejection, authenticated};
+use crate::life::{Life, Proxied};
 
 const MAX_GROUPS: usize = 1024;
 
@@ -123,8 +124,9 @@ impl FrontProxy {
             extra: Arc::new(self.extra(headers)?),
             ..UserInfo::new(name, self.groups(headers)?)
         };
-        let expires_at = Some(proxy.leaf().not_after);
-        Ok(Attempt::Verified(Identity::new(authenticated(user), Method::FrontProxy, expires_at)))
+        let life = Life::until(Some(proxy.leaf().not_after)).while_good(Arc::new(Proxied(chain.clone())));
+        let identity = Identity::new(authenticated(user), Method::FrontProxy, None);
+        Ok(Attempt::Verified(Identity { life, ..identity }))
     }
 
     fn groups<'a>(&self, headers: &'a HeaderMap) -> Result<Vec<&'a str>, ApiError> {

@@ -16,6 +16,7 @@ use tower::{Layer, Service};
 use tracing::info;
 
 use crate::attempt::{Identity, Method};
+use crate::life::Life;
 use crate::{ANONYMOUS, Authenticator, UNAUTHENTICATED};
 
 /// The audit annotation that says which scheme verified the user.
@@ -115,7 +116,12 @@ impl Authenticated {
 
     /// Until when the credential holds; streams end then. `None` is for ever.
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.identity.expires_at
+        self.identity.life.ends()
+    }
+
+    /// The life of the credential; streams end with it.
+    pub fn life(&self) -> &Life {
+        &self.identity.life
     }
 
     /// By which scheme the sender was verified.

@@ -3,7 +3,7 @@
 //! ```text
 //! connection   in process | front proxy headers | client certificate     (no await; a connection's user is made once)
 //! credential   Authorization: Bearer | WebSocket protocol token
-//!              -> token file, service account JWT, bootstrap token
+//!              -> token file, service account JWT, bootstrap token, user token
 //! nothing      anonymous, on the paths that allow it
 //! ```
 //!
@@ -26,14 +26,18 @@ mod gate;
 mod issuer;
 mod jwt;
 mod keys;
+mod life;
 mod lookup;
 mod metrics;
+mod oidc;
 mod review;
 mod service_account;
 mod signature_cache;
 #[cfg(test)]
 mod testing;
 mod token_file;
+mod user_token;
+mod webhook;
 mod websocket;
 mod x509;
 
@@ -47,9 +51,15 @@ pub use gate::{Attributed, Authenticate, AuthenticateLayer, Authenticated};
 pub use issuer::{BoundObject, MintedToken, ServiceAccount, TokenIssuer};
 pub use jwt::user_of_unverified_claims;
 pub use keys::KeySet;
+pub use life::{Life, StillGood};
 pub use lookup::{Facts, Lookup, LookupError, Watched};
+pub use oidc::config::{JwtIssuer, OidcFlags};
+pub use oidc::{OidcTokens, claims_of_unverified_token, usable_keys};
+pub use portcullis_pki::{Mark, RevocationList};
 pub use service_account::ServiceAccountTokens;
 pub use token_file::TokenFile;
+pub use user_token::{IDENTITY_GROUP, MintedUserToken, Scope, TOKEN_EXTRA, TOKEN_KEY_BYTES, UserTokens};
+pub use webhook::{DEFAULT_WEBHOOK_TTL, WebhookOptions, WebhookTokens};
 pub use x509::X509;
 
 /// Upstream's default issuer and audience of service account tokens.

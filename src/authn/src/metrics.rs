@@ -19,7 +19,7 @@ struct Handles {
     success: Counter,
     failure: Counter,
     error: Counter,
-    methods: [(Method, Counter); 8],
+    methods: [(Method, Counter); 11],
 }
 
 impl Metrics {
@@ -57,6 +57,9 @@ impl Handles {
                 Method::TokenFile,
                 Method::ServiceAccount,
                 Method::BootstrapToken,
+                Method::UserToken,
+                Method::Oidc,
+                Method::Webhook,
                 Method::Token,
                 Method::Anonymous,
             ]

@@ -16,6 +16,7 @@ use crate::attempt::{Attempt, Identity, Method, Rejection, authenticated};
 use crate::authenticator::TokenScheme;
 use crate::jwt::{Binding, Claims, LEEWAY, Reference, Unverified};
 use crate::keys::KeySet;
+use crate::life::Life;
 use crate::lookup::{Facts, Lookup, Watched};
 use crate::signature_cache::{SignatureCache, Signed};
 use crate::{CREDENTIAL_ID, ConfigError};
@@ -47,7 +48,7 @@ impl ServiceAccountTokens {
         let identity = Identity {
             user: signed.user.clone(),
             method: Method::ServiceAccount,
-            expires_at: claims.exp.0.checked_add(LEEWAY).ok(),
+            life: Life::until(claims.exp.0.checked_add(LEEWAY).ok()),
             audiences: Some(common),
         };
         Ok(Attempt::Verified(identity))

@@ -1,5 +1,7 @@
 //! What the tests of this crate share: objects to look up, a directory of certificates, real handshakes.
 
+pub(crate) mod server;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

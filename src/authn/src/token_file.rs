@@ -4,7 +4,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
@@ -14,55 +17,90 @@ use tracing::warn;
 use crate::ConfigError;
 use crate::attempt::{Attempt, Identity, Method, authenticated};
 use crate::authenticator::TokenScheme;
+use crate::life::{Life, StillGood};
 
 /// The scheme. Only hashes of the tokens stay in memory.
 pub struct TokenFile {
-    users: HashMap<Vec<u8>, UserInfo>,
+    users: ArcSwap<Users>,
+}
+
+/// Users by the hash of their token.
+type Users = HashMap<Vec<u8>, Arc<Known>>;
+
+/// A line of the file, for as long as it is there.
+struct Known {
+    user: UserInfo,
+    gone: AtomicBool,
+}
+
+impl StillGood for Known {
+    fn is_good(&self, _now: Timestamp) -> bool {
+        !self.gone.load(Ordering::Acquire)
+    }
 }
 
 impl TokenFile {
     /// Reads a file's text; `name` is for messages. Fields may be quoted; a quoted field may span lines.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
-        let mut users = HashMap::new();
-        for record in records(text) {
-            let Record { line, fields } = record.map_err(|(line, why)| bad(name, line, why))?;
-            let [token, user, uid, rest @ ..] = fields.as_slice() else {
-                return Err(bad(name, line, "at least token, user name and user uid are required"));
-            };
-            if user.is_empty() {
-                return Err(bad(name, line, "the user name is empty"));
-            }
-            if token.is_empty() {
-                warn!(file = name, line, "Skipped an empty token");
-                continue;
-            }
-            let groups = rest.first().map(String::as_str).unwrap_or_default();
-            let groups = groups.split(',').filter(|group| !group.is_empty());
-            let user = UserInfo { uid: uid.as_str().into(), ..UserInfo::new(user, groups) };
-            if user.groups.iter().any(|group| group.starts_with("system:")) {
-                warn!(file = name, line, "A token's user is in a system: group");
-            }
-            if users.insert(hash(token), authenticated(user)).is_some() {
-                warn!(file = name, line, "A token is there twice; the last line counts");
+        Ok(Self { users: ArcSwap::from_pointee(read(name, text)?) })
+    }
+
+    /// Reads a changed file: whoever is not in it any more is refused, and the streams it opened end. A
+    /// bad file changes nothing.
+    pub fn replace(&self, name: &str, text: &str) -> Result<(), ConfigError> {
+        let mut new = read(name, text)?;
+        let old = self.users.load();
+        for (hash, known) in old.iter() {
+            match new.get_mut(hash).filter(|line| line.user == known.user) {
+                Some(line) => *line = known.clone(),
+                None => known.gone.store(true, Ordering::Release),
             }
         }
-        Ok(Self { users })
+        self.users.store(Arc::new(new));
+        Ok(())
     }
+}
+
+fn read(name: &str, text: &str) -> Result<Users, ConfigError> {
+    let mut users = HashMap::new();
+    for record in records(text) {
+        let Record { line, fields } = record.map_err(|(line, why)| bad(name, line, why))?;
+        let [token, user, uid, rest @ ..] = fields.as_slice() else {
+            return Err(bad(name, line, "at least token, user name and user uid are required"));
+        };
+        if user.is_empty() {
+            return Err(bad(name, line, "the user name is empty"));
+        }
+        if token.is_empty() {
+            warn!(file = name, line, "Skipped an empty token");
+            continue;
+        }
+        let groups = rest.first().map(String::as_str).unwrap_or_default();
+        let groups = groups.split(',').filter(|group| !group.is_empty());
+        let user = UserInfo { uid: uid.as_str().into(), ..UserInfo::new(user, groups) };
+        if user.groups.iter().any(|group| group.starts_with("system:")) {
+            warn!(file = name, line, "A token's user is in a system: group");
+        }
+        let known = Known { user: authenticated(user), gone: AtomicBool::new(false) };
+        if users.insert(hash(token), Arc::new(known)).is_some() {
+            warn!(file = name, line, "A token is there twice; the last line counts");
+        }
+    }
+    Ok(users)
 }
 
 #[async_trait]
 impl TokenScheme for TokenFile {
     async fn authenticate(&self, token: &str, _audiences: &[String], _now: Timestamp) -> Attempt {
-        match self.users.get(&hash(token)) {
-            Some(user) => Attempt::Verified(Identity::new(user.clone(), Method::TokenFile, None)),
-            None => Attempt::NotMine,
-        }
+        let Some(known) = self.users.load().get(&hash(token)).cloned() else { return Attempt::NotMine };
+        let identity = Identity::new(known.user.clone(), Method::TokenFile, None);
+        Attempt::Verified(Identity { life: Life::until(None).while_good(known), ..identity })
     }
 }
 
 impl fmt::Debug for TokenFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenFile").field("tokens", &self.users.len()).finish()
+        f.debug_struct("TokenFile").field("tokens", &self.users.load().len()).finish()
     }
 }
 
@@ -165,8 +203,8 @@ mod tests {
         TokenFile::parse("tokens.csv", text).unwrap()
     }
 
-    fn user<'a>(file: &'a TokenFile, token: &str) -> &'a UserInfo {
-        file.users.get(&hash(token)).unwrap()
+    fn user(file: &TokenFile, token: &str) -> UserInfo {
+        file.users.load().get(&hash(token)).unwrap().user.clone()
     }
 
     fn groups(user: &UserInfo) -> Vec<&str> {
@@ -177,21 +215,21 @@ mod tests {
     fn lines_name_token_user_uid_and_groups() {
         let file = parse("t1,jane,7,\"dev,ops\"\r\n\n\"t\"\"2\",joe,\n");
         assert_eq!((&*user(&file, "t1").name, &*user(&file, "t1").uid), ("jane", "7"));
-        assert_eq!(groups(user(&file, "t1")), ["dev", "ops", "system:authenticated"]);
-        assert_eq!(groups(user(&file, "t\"2")), ["system:authenticated"]);
+        assert_eq!(groups(&user(&file, "t1")), ["dev", "ops", "system:authenticated"]);
+        assert_eq!(groups(&user(&file, "t\"2")), ["system:authenticated"]);
     }
 
     #[test]
     fn d079_groups_are_split_on_commas_exactly() {
         let file = parse("t,u,1,\"g1, g2,,\",extra");
-        assert_eq!(groups(user(&file, "t")), ["g1", " g2", "system:authenticated"]);
+        assert_eq!(groups(&user(&file, "t")), ["g1", " g2", "system:authenticated"]);
     }
 
     #[test]
     fn the_last_of_two_equal_tokens_counts_and_empty_ones_do_not() {
         let file = parse("t,a,1\nt,b,2\n,c,3");
         assert_eq!(&*user(&file, "t").name, "b");
-        assert_eq!(file.users.len(), 1);
+        assert_eq!(file.users.load().len(), 1);
     }
 
     #[test]
@@ -202,6 +240,21 @@ mod tests {
             let error = TokenFile::parse("f", text).unwrap_err();
             assert!(matches!(error, ConfigError::Line { line: l, .. } if l == line), "{text:?}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_gone_ends_what_it_opened() {
+        let file = parse("t,jane,7\nu,joe,8");
+        let life = async |token: &str| match file.authenticate(token, &[], Timestamp::now()).await {
+            Attempt::Verified(identity) => identity.life,
+            other => panic!("{other:?}"),
+        };
+        let (jane, joe) = (life("t").await, life("u").await);
+        assert!(file.replace("f", "t,jane").is_err());
+        assert!(jane.holds(Timestamp::now()) && joe.holds(Timestamp::now()));
+        file.replace("f", "u,joe,8").unwrap();
+        assert!(!jane.holds(Timestamp::now()) && joe.holds(Timestamp::now()));
+        assert!(matches!(file.authenticate("t", &[], Timestamp::now()).await, Attempt::NotMine));
     }
 
     proptest! {

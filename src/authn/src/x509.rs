@@ -13,6 +13,7 @@ use portcullis_pki::{Leaf, Peer, Purpose};
 
 use crate::CREDENTIAL_ID;
 use crate::attempt::{Attempt, Identity, Method, Rejection, authenticated};
+use crate::life::Life;
 
 /// The scheme.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +38,9 @@ impl X509 {
         match verified.user(|leaf| user_of(leaf, strict)) {
             Err(why) => Attempt::Rejected(Rejection::new(why.to_owned())),
             Ok(user) => {
-                let expires_at = Some(verified.leaf().not_after);
-                Attempt::Verified(Identity::new(user.clone(), Method::X509, expires_at))
+                let life = Life::until(Some(verified.leaf().not_after)).while_good(chain.clone());
+                let identity = Identity::new(user.clone(), Method::X509, None);
+                Attempt::Verified(Identity { life, ..identity })
             }
         }
     }

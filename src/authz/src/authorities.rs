@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use portcullis_api::UserInfo;
+use portcullis_authn::UserTokens;
 
 pub use modes::Mode;
 pub(crate) use report::tell;
@@ -25,6 +26,7 @@ use crate::files::{ABAC, LoadError, NamespaceLabels, PolicyFiles, Source};
 use crate::listing::Rules;
 use crate::node::NodeAuthorizer;
 use crate::rbac::RbacIndex;
+use crate::scopes::TokenScopes;
 
 /// The chain and everything that writes keep current.
 #[derive(Clone)]
@@ -139,10 +141,23 @@ impl Authorities {
     /// # Errors
     /// A contradiction, or a file that cannot be used.
     pub fn build(plan: &Plan) -> Result<Self, PlanError> {
+        Self::build_for(plan, None)
+    }
+
+    /// The same, holding the users of scoped tokens to their scopes.
+    ///
+    /// # Errors
+    /// A contradiction, or a file that cannot be used.
+    pub fn build_for(plan: &Plan, tokens: Option<UserTokens>) -> Result<Self, PlanError> {
         plan.check()?;
         let (rbac, nodes, labels) = (RbacIndex::new(), NodeAuthorizer::new(), NamespaceLabels::new());
         let open = |name, source| PolicyFiles::open(name, source, labels.clone());
-        let (mut chain, mut files) = (Chain::new(), Vec::new());
+        let chain = Chain::new();
+        let mut chain = match tokens {
+            Some(tokens) => chain.guard(TokenScopes::new(tokens)),
+            None => chain,
+        };
+        let mut files = Vec::new();
         for mode in &plan.modes {
             chain = match (mode, &plan.policy_dir, &plan.abac_file) {
                 (Mode::Node, ..) => chain.then(nodes.clone()),

@@ -22,10 +22,9 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use jiff::Timestamp;
 use portcullis_api::{Body, RequestInfo, UserInfo};
 use portcullis_audit::{AuditSlot, HasSlot};
-use portcullis_authn::Attributed;
+use portcullis_authn::{Attributed, Life};
 
 use crate::permit::Permit;
 
@@ -35,7 +34,7 @@ pub struct Effective {
     request: Attributed,
     user: UserInfo,
     requestor: Option<UserInfo>,
-    expires_at: Option<Timestamp>,
+    life: Life,
 }
 
 impl Effective {
@@ -45,9 +44,9 @@ impl Effective {
         request: Attributed,
         user: UserInfo,
         requestor: Option<UserInfo>,
-        expires_at: Option<Timestamp>,
+        life: Life,
     ) -> Self {
-        Self { request, user, requestor, expires_at }
+        Self { request, user, requestor, life }
     }
 
     /// Whose rights count.
@@ -107,14 +106,14 @@ pub struct Authorized {
     request: Attributed,
     permit: Permit,
     requestor: Option<UserInfo>,
-    expires_at: Option<Timestamp>,
+    life: Life,
 }
 
 impl Authorized {
     /// Sound because the permit was decided for this very request.
     pub(crate) fn assertion(seated: Seated, permit: Permit) -> Self {
-        let Effective { request, user: _, requestor, expires_at } = seated.effective;
-        Self { request, permit, requestor, expires_at }
+        let Effective { request, user: _, requestor, life } = seated.effective;
+        Self { request, permit, requestor, life }
     }
 
     /// Who may do it.
@@ -142,9 +141,9 @@ impl Authorized {
         &self.permit
     }
 
-    /// Until when the credential holds; streams end then. `None` is for ever.
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at
+    /// The life of the credential; streams end with it.
+    pub fn life(&self) -> &Life {
+        &self.life
     }
 
     /// Gives the proof up for what the handler works with.

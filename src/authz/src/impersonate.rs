@@ -62,12 +62,12 @@ where
 
     fn call(&mut self, request: Audited<Authenticated>) -> Self::Future {
         let authenticated = request.into_inner();
-        let expires_at = authenticated.expires_at();
+        let life = authenticated.life().clone();
         let (mut request, user) = authenticated.into_parts();
         match act_as(&self.chain, &user, &mut request.parts, &request.info, &request.slot) {
-            Ok(None) => Either::Right(self.inner.call(Effective::assertion(request, user, None, expires_at))),
+            Ok(None) => Either::Right(self.inner.call(Effective::assertion(request, user, None, life))),
             Ok(Some(other)) => {
-                let effective = Effective::assertion(request, other, Some(user), expires_at);
+                let effective = Effective::assertion(request, other, Some(user), life);
                 Either::Right(self.inner.call(effective))
             }
             Err(refusal) => Either::Left(ready(Err(refusal))),

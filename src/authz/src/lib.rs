@@ -28,6 +28,7 @@ pub mod policies;
 pub mod rbac;
 pub mod receipts;
 pub mod review;
+mod scopes;
 mod shadow;
 pub mod study;
 #[cfg(test)]
@@ -48,5 +49,6 @@ pub use node::NodeAuthorizer;
 pub use permit::Permit;
 pub use rbac::RbacIndex;
 pub use receipts::Receipts;
+pub use scopes::TokenScopes;
 pub use shadow::{Flip, Shadow};
 pub use used::Used;

@@ -27,5 +27,5 @@ pub(crate) fn effective(user: &UserInfo, info: &Arc<RequestInfo>) -> Effective {
     let (parts, ()) = http::Request::new(()).into_parts();
     let slot = AuditSlot::unrecorded(Arc::clone(info));
     let request = Attributed::new(parts, body::empty(), Arc::clone(info), Peer::NoCertificate, slot);
-    Effective::assertion(request, user.clone(), None, None)
+    Effective::assertion(request, user.clone(), None, portcullis_authn::Life::default())
 }

@@ -159,6 +159,21 @@ impl VerifyingKey {
         SigningKey::from_pem(text).map(|key| key.public)
     }
 
+    /// Reads every key of a file; at least one. What is no key, such as parameters of a curve, is passed over.
+    pub fn all_from_pem(text: &str) -> Result<Vec<Self>> {
+        const BEGIN: &str = "-----BEGIN ";
+        let blocks = text.match_indices(BEGIN).filter_map(|(at, _)| text.get(at..));
+        let keys = blocks.filter(|block| {
+            let title = block.lines().next().unwrap_or_default();
+            title.contains("KEY") || title.contains("CERTIFICATE")
+        });
+        let keys: Vec<_> = keys.map(Self::from_pem).collect::<Result<_>>()?;
+        if keys.is_empty() {
+            return Err(Error::malformed("token verification keys", "there is none in the file"));
+        }
+        Ok(keys)
+    }
+
     /// Reads a key in SubjectPublicKeyInfo form.
     pub fn from_spki(spki: &[u8]) -> Result<Self> {
         let refused = |why: &str| Error::malformed("token verification key", why);

@@ -16,6 +16,7 @@ mod leaf;
 mod peer;
 mod profile;
 mod renew;
+mod secret;
 mod store;
 mod tls;
 mod trust;
@@ -27,9 +28,10 @@ pub use leaf::{Leaf, MAX_GROUPS, MAX_NAME_BYTES};
 pub use peer::{InProcessIdentity, Peer, PresentedChain, VerifiedChain};
 pub use profile::{Profile, Subject, Usage};
 pub use renew::{Renewer, due, renew_at};
+pub use secret::secret_file;
 pub use store::{Entry, Options, Pki};
 pub use tls::{LiveCertificate, ServerTrust, client_config, client_config_for, server_config};
-pub use trust::{ClientTrust, NothingRevoked, Purpose, Refusal, RevocationList, Revoked};
+pub use trust::{ClientTrust, Mark, NothingRevoked, Purpose, Refusal, RevocationList, Revoked};
 
 /// The result of this crate's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -4,7 +4,7 @@
 //! is verified again on its next request. So a removed authority, or a revocation, takes effect on
 //! connections that are already open.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,21 +71,73 @@ impl Revoked for NothingRevoked {
     }
 }
 
-/// Revoked certificates by their SHA-256 fingerprints in hexadecimal digits; replaced as a whole.
+/// What names a revoked certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// The SHA-256 of the whole certificate.
+    Fingerprint(String),
+    /// Its serial number, whoever issued it.
+    Serial(String),
+}
+
+impl Mark {
+    /// A fingerprint in hexadecimal digits; colons do not count.
+    pub fn fingerprint(text: &str) -> Self {
+        Self::Fingerprint(digits(text))
+    }
+
+    /// A serial number in hexadecimal digits; colons and leading zeros do not count.
+    pub fn serial(text: &str) -> Self {
+        Self::Serial(digits(text).trim_start_matches('0').to_owned())
+    }
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_hexdigit).map(|digit| digit.to_ascii_lowercase()).collect()
+}
+
+/// Revoked certificates, each under the name of whatever revokes it.
 #[derive(Debug, Default)]
-pub struct RevocationList(ArcSwap<HashSet<String>>);
+pub struct RevocationList(ArcSwap<Marks>);
+
+#[derive(Clone, Debug, Default)]
+struct Marks {
+    by_name: HashMap<String, Mark>,
+    all: HashSet<Mark>,
+}
 
 impl RevocationList {
-    /// Replaces the list.
+    /// Replaces the list by these fingerprints.
     pub fn replace(&self, fingerprints: impl IntoIterator<Item = String>) {
-        self.0.store(Arc::new(fingerprints.into_iter().collect()));
+        let marks = fingerprints.into_iter().map(|print| (print.clone(), Mark::fingerprint(&print)));
+        self.0.store(Arc::new(Marks::of(marks.collect())));
+    }
+
+    /// Revokes a certificate, or takes back what was revoked under a name.
+    pub fn set(&self, name: &str, mark: Option<Mark>) {
+        self.0.rcu(|marks| {
+            let mut by_name = marks.by_name.clone();
+            match &mark {
+                Some(mark) => by_name.insert(name.to_owned(), mark.clone()),
+                None => by_name.remove(name),
+            };
+            Marks::of(by_name)
+        });
+    }
+}
+
+impl Marks {
+    fn of(by_name: HashMap<String, Mark>) -> Self {
+        Self { all: by_name.values().cloned().collect(), by_name }
     }
 }
 
 impl Revoked for RevocationList {
     fn is_revoked(&self, leaf: &Leaf) -> bool {
-        let list = self.0.load();
-        !list.is_empty() && list.contains(&leaf.fingerprint)
+        let marks = self.0.load();
+        !marks.all.is_empty()
+            && (marks.all.contains(&Mark::Fingerprint(leaf.fingerprint.clone()))
+                || marks.all.contains(&Mark::serial(&leaf.serial)))
     }
 }
 

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use portcullis_api::attributes::{ResourceTarget, Target};
 use portcullis_api::{ApiError, Gvr, Object, RequestInfo, Result, UserInfo, Verb};
 use portcullis_audit::AuditSlot;
+use portcullis_authn::Life;
 use portcullis_authz::Permit;
 use portcullis_authz::rbac::{Reconciled, reconcile};
 use portcullis_schema::decode::FieldValidation;
@@ -70,7 +71,7 @@ impl Registry {
             headers,
             query: Query::default(),
             body: None,
-            credential_ends: None,
+            life: Life::default(),
         };
         let mut call = Call::new(self, resource, target, asked);
         let object = complete(&call, object)?;
@@ -87,6 +88,44 @@ impl Registry {
             }
             Some(_) => Ok(()),
         }
+    }
+}
+
+impl Registry {
+    /// Does something in the server's own name to a resource of the cluster; `because` says why that is sound.
+    pub(crate) async fn as_server<T>(
+        &self,
+        group: &str,
+        resource: &str,
+        because: &'static str,
+        work: impl AsyncFnOnce(&mut Call<'_>, &WriteOptions) -> Result<T>,
+    ) -> Result<T> {
+        let bound = self.resources().get(group, "v1", resource).ok_or_else(ApiError::no_such_path)?;
+        let permit = Permit::assertion_for_upkeep(because);
+        let target = ResourceTarget {
+            group: group.into(),
+            version: "v1".into(),
+            resource: resource.into(),
+            ..ResourceTarget::default()
+        };
+        let info = Arc::new(RequestInfo {
+            verb: Verb::Update,
+            path: Arc::from(""),
+            target: Target::Resource(target.clone()),
+        });
+        let asked = Asked {
+            user: &UserInfo::new(WRITER, ["system:masters"]),
+            permit: &permit,
+            slot: AuditSlot::unrecorded(info.clone()),
+            info,
+            headers: &HeaderMap::new(),
+            query: Query::default(),
+            body: None,
+            life: Life::default(),
+        };
+        let mut call = Call::new(self, bound, target, asked);
+        let options = options(&call);
+        work(&mut call, &options).await
     }
 }
 

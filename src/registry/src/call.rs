@@ -10,11 +10,11 @@ use portcullis_admission::{Admitted, Attributes, Notes, Operation};
 use portcullis_api::attributes::ResourceTarget;
 use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, time};
 use portcullis_audit::AuditSlot;
+use portcullis_authn::Life;
 use portcullis_authz::Permit;
 use portcullis_schema::decode::MediaType;
 use portcullis_schema::managed;
 use portcullis_storage::Revision;
-use tokio::time::Instant;
 
 use crate::Registry;
 use crate::options::{Query, WriteOptions};
@@ -41,8 +41,10 @@ pub(crate) struct Call<'a> {
     notes: Notes,
     /// Where the request's audit event is told what became of it.
     pub(crate) slot: AuditSlot,
-    /// When the credential expires, for streams.
-    pub(crate) credential_ends: Option<Instant>,
+    /// The life of the credential, for streams.
+    pub(crate) life: Life,
+    /// A new token that only this answer shows.
+    pub(crate) minted: Option<String>,
     /// Locked only so that the call can be shared across threads.
     body: Mutex<Option<Body>>,
 }
@@ -56,7 +58,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: Query,
     pub(crate) body: Option<Body>,
-    pub(crate) credential_ends: Option<Instant>,
+    pub(crate) life: Life,
 }
 
 /// A stored object as a write sees it.
@@ -75,7 +77,7 @@ impl<'a> Call<'a> {
         target: ResourceTarget,
         asked: Asked<'a>,
     ) -> Self {
-        let Asked { user, permit, info, slot, headers, query, body, credential_ends } = asked;
+        let Asked { user, permit, info, slot, headers, query, body, life } = asked;
         let warnings = Vec::new();
         Self {
             registry,
@@ -89,7 +91,8 @@ impl<'a> Call<'a> {
             info,
             slot,
             notes: Notes::default(),
-            credential_ends,
+            life,
+            minted: None,
             body: Mutex::new(body),
         }
     }
@@ -128,7 +131,8 @@ impl<'a> Call<'a> {
             info: self.info.clone(),
             slot: self.slot.clone(),
             notes: Notes::default(),
-            credential_ends: self.credential_ends,
+            life: self.life.clone(),
+            minted: None,
             body: Mutex::default(),
         }
     }

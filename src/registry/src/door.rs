@@ -77,6 +77,13 @@ impl Written {
         Self { created: true, ..self }
     }
 
+    /// The same with one more field, which is shown and not stored.
+    pub(crate) fn showing(self, path: &[&str], value: String) -> Result<Self> {
+        let mut object = self.tree()?;
+        object.set_at(path, value.into());
+        Ok(Self { state: State::Tree(object), ..self })
+    }
+
     /// Whether the object is new.
     pub(crate) fn created(&self) -> bool {
         self.created

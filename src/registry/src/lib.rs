@@ -33,6 +33,7 @@ mod rest;
 mod review;
 pub mod strategy;
 mod subresource;
+mod user_token;
 mod verbs;
 
 use std::sync::Arc;
@@ -40,7 +41,7 @@ use std::time::Duration;
 
 use portcullis_admission as admission;
 use portcullis_api::{Body, Result};
-use portcullis_authn::{Authenticator, TokenIssuer};
+use portcullis_authn::{Authenticator, RevocationList, TokenIssuer, UserTokens};
 use portcullis_authz::rbac::RbacIndex;
 use portcullis_authz::{Authorities, Chain, NamespaceLabels, NodeAuthorizer};
 use portcullis_storage::{Caches, Store};
@@ -67,6 +68,10 @@ pub struct Parts {
     pub authorities: Authorities,
     /// Signs service-account tokens.
     pub tokens: Arc<TokenIssuer>,
+    /// Tokens of people and programs; `None` serves none of our own group.
+    pub user_tokens: Option<UserTokens>,
+    /// Certificates that objects of the API revoke.
+    pub revoked: Arc<RevocationList>,
     /// Addresses and ports that services get.
     pub ranges: ServiceRanges,
 }
@@ -83,6 +88,8 @@ pub struct Registry {
     nodes: NodeAuthorizer,
     labels: NamespaceLabels,
     tokens: Arc<TokenIssuer>,
+    pub(crate) user_tokens: Option<UserTokens>,
+    revoked: Arc<RevocationList>,
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
     trees: reader::Trees,
@@ -95,7 +102,7 @@ impl Registry {
     /// When the store cannot be read.
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let caches = Caches::new(parts.store.clone()).map_err(storage_error)?;
-        let resources = Resources::bind(&caches);
+        let resources = Resources::bind(&caches, parts.user_tokens.is_some());
         caches.ready().await.map_err(storage_error)?;
         let registry = Self {
             allocator: Arc::new(allocate::Allocator::new(parts.ranges)),
@@ -108,6 +115,8 @@ impl Registry {
             nodes: parts.authorities.nodes,
             labels: parts.authorities.labels,
             tokens: parts.tokens,
+            user_tokens: parts.user_tokens,
+            revoked: parts.revoked,
             authenticator: std::sync::OnceLock::new(),
             trees: reader::Trees::default(),
         };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_api::{GroupResource, Object, Result};
+use portcullis_authn::{IDENTITY_GROUP, Mark, RevocationList, UserTokens};
 use portcullis_authz::node::Watched;
 use portcullis_authz::rbac::{GROUP as RBAC_GROUP, RbacIndex};
 use portcullis_authz::{NamespaceLabels, NodeAuthorizer};
@@ -32,10 +33,23 @@ const NODES: [(&str, &str, &str, Watched); 4] = [
 /// Where namespaces are.
 const NAMESPACES: &str = "/registry/namespaces/";
 
+/// The key prefixes of our own resources.
+const TOKENS: &str = "/registry/identity.portcullis.io/usertokens/";
+const REVOCATIONS: &str = "/registry/identity.portcullis.io/certificaterevocations/";
+
+/// What else is replayed at start.
+const OTHERS: [(&str, &str); 4] = [
+    ("", "services"),
+    ("", "namespaces"),
+    (IDENTITY_GROUP, "usertokens"),
+    (IDENTITY_GROUP, "certificaterevocations"),
+];
+
 struct Indexes {
     rbac: RbacIndex,
     nodes: NodeAuthorizer,
     labels: NamespaceLabels,
+    credentials: Credentials,
     allocator: Arc<Allocator>,
 }
 
@@ -55,7 +69,37 @@ impl Indexes {
         if let Some(name) = change.key.strip_prefix(NAMESPACES) {
             self.labels.observe(name, change.value.as_deref());
         }
+        self.credentials.apply(change);
     }
+}
+
+/// Which credentials of ours let somebody in.
+#[derive(Clone)]
+struct Credentials {
+    tokens: Option<UserTokens>,
+    revoked: Arc<RevocationList>,
+}
+
+impl Credentials {
+    fn apply(&self, change: &Change) {
+        if let (Some(name), Some(tokens)) = (change.key.strip_prefix(TOKENS), &self.tokens) {
+            match object_of(change) {
+                Some(object) => tokens.upsert(&object),
+                None => tokens.remove(name),
+            }
+        } else if let Some(name) = change.key.strip_prefix(REVOCATIONS) {
+            self.revoked.set(name, object_of(change).as_ref().and_then(mark));
+        }
+    }
+}
+
+fn mark(revocation: &Object) -> Option<Mark> {
+    let given = |field: &str| Some(revocation.str_at(&["spec", field])).filter(|text| !text.is_empty());
+    given("fingerprint").map(Mark::fingerprint).or_else(|| given("serialNumber").map(Mark::serial))
+}
+
+fn object_of(change: &Change) -> Option<Object> {
+    change.value.as_ref().and_then(|value| serde_json::from_slice(value).ok()).map(Object::new)
 }
 
 fn observe_rbac(rbac: &RbacIndex, change: &Change) {
@@ -64,8 +108,7 @@ fn observe_rbac(rbac: &RbacIndex, change: &Change) {
     };
     let gr = GroupResource::new(RBAC_GROUP, *resource);
     let (namespace, name) = place(change, prefix);
-    let object = change.value.as_ref().and_then(|value| serde_json::from_slice(value).ok()).map(Object::new);
-    match object {
+    match object_of(change) {
         Some(object) => rbac.upsert(&gr, &object),
         // A value that cannot be read grants nothing.
         None => rbac.remove(&gr, namespace, name),
@@ -92,13 +135,14 @@ impl Registry {
             rbac: self.rbac.clone(),
             nodes: self.nodes.clone(),
             labels: self.labels.clone(),
+            credentials: Credentials { tokens: self.user_tokens.clone(), revoked: self.revoked.clone() },
             allocator: self.allocator.clone(),
         };
         self.store().observe(Box::new(indexes())).map_err(storage_error)?;
         let rbac = RBAC.iter().map(|(_, resource)| (RBAC_GROUP, *resource));
         let nodes = NODES.iter().map(|(_, group, resource, _)| (*group, *resource));
         let replay = indexes();
-        for (group, name) in rbac.chain(nodes).chain([("", "services"), ("", "namespaces")]) {
+        for (group, name) in rbac.chain(nodes).chain(OTHERS) {
             let Some(resource) = self.resources().get(group, "v1", name) else { continue };
             for entry in resource.snapshot()?.iter() {
                 replay.apply(&Change {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use portcullis_api::{RequestInfo, UserInfo};
+use portcullis_authn::Life;
 use portcullis_authz::{Attributes, Chain};
-use tokio::time::Instant;
 
 use crate::call::Call;
 
@@ -16,7 +17,7 @@ pub(crate) struct Standing {
     /// The one of the last decision; `None` makes the first look decide, so that no change between the
     /// gate and here is missed.
     generation: Option<u64>,
-    ends: Option<Instant>,
+    life: Life,
 }
 
 impl Call<'_> {
@@ -27,7 +28,7 @@ impl Call<'_> {
             user: self.user.clone(),
             info: self.info.clone(),
             generation: None,
-            ends: self.credential_ends,
+            life: self.life.clone(),
         }
     }
 }
@@ -36,7 +37,7 @@ impl Standing {
     /// Whether the credential is still good and the permission still given. Costs a decision only when
     /// a policy changed.
     pub(crate) fn holds(&mut self) -> bool {
-        if self.ends.is_some_and(|end| Instant::now() >= end) {
+        if !self.life.holds(Timestamp::now()) {
             return false;
         }
         let generation = Some(self.chain.generation(&self.user));

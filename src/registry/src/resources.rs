@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use portcullis_api::GroupResource;
+use portcullis_authn::IDENTITY_GROUP;
+use portcullis_schema::Row;
 use portcullis_storage::Caches;
 
 use crate::resource::Resource;
@@ -14,9 +16,10 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    /// Binds every built-in row.
-    pub(crate) fn bind(caches: &Caches) -> Self {
-        let rows = portcullis_schema::rows().iter();
+    /// Binds every built-in row; those of our own group only where it is served.
+    pub(crate) fn bind(caches: &Caches, identities: bool) -> Self {
+        let served = |row: &&'static Row| identities || &*row.gvr.gv.group != IDENTITY_GROUP;
+        let rows = portcullis_schema::rows().iter().filter(served);
         let bound = rows.filter_map(|row| {
             let name = (&*row.gvr.gv.group, &*row.gvr.gv.version, &*row.gvr.resource);
             Some((name, Arc::new(Resource::built_in(row, caches)?)))

@@ -40,7 +40,7 @@ impl Registry {
     }
 
     async fn answer(&self, request: Authorized) -> Result<Response> {
-        let credential_ends = request.expires_at().map(until);
+        let life = request.life().clone();
         let info = request.info().clone();
         let (parts, body, slot, permit) = request.into_request();
         let user = permit.user().clone();
@@ -58,7 +58,7 @@ impl Registry {
             headers: &parts.headers,
             query,
             body: Some(body),
-            credential_ends,
+            life,
         };
         let mut call = Call::new(self, &resource, target.clone(), asked);
         call.warnings.extend(resource.row.deprecation.clone().map(Word::into_owned));
@@ -68,12 +68,6 @@ impl Registry {
         call.take_notes();
         answer.map_err(|error| error.with_warnings(std::mem::take(&mut call.warnings)))
     }
-}
-
-/// The moment of a wall clock time on the clock that timers use.
-fn until(end: jiff::Timestamp) -> tokio::time::Instant {
-    let left = end.duration_since(jiff::Timestamp::now());
-    tokio::time::Instant::now() + std::time::Duration::try_from(left).unwrap_or_default()
 }
 
 /// A kind is reached by paths of its own scope only. A path of a namespace was authorized in that namespace,

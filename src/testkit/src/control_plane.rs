@@ -120,6 +120,8 @@ async fn registry(
         admission: Admission::new(plugins::built_in()),
         authorities: authorities.clone(),
         tokens: tokens.clone(),
+        user_tokens: None,
+        revoked: Arc::default(),
         ranges: ServiceRanges::default(),
     };
     let registry = Registry::open(parts).await.map_err(failure)?;

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use portcullis_api::{ApiError, Body, Reason, body};
+use portcullis_authn::IDENTITY_GROUP;
 
 pub use served::{Served, ServedSubresource};
 
@@ -48,6 +49,13 @@ impl Discovery {
 
     /// Documents of the built-in resources.
     pub fn built_in(address: &str) -> Self {
+        let mut resources = served::built_in();
+        resources.retain(|served| &*served.gv.group != IDENTITY_GROUP);
+        Self::new(&resources, address)
+    }
+
+    /// The same with our own group, where it is served.
+    pub fn with_identities(address: &str) -> Self {
         Self::new(&served::built_in(), address)
     }
 

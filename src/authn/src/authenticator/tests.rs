@@ -105,7 +105,7 @@ fn certificates_name_users_and_groups() {
     assert_eq!(&*identity.user.name, "jane");
     assert_eq!(groups(&identity.user), ["dev", "system:masters,x", "system:authenticated"]);
     assert_eq!(identity.method, Method::X509);
-    let days = identity.expires_at.unwrap().duration_since(Timestamp::now()).as_hours() / 24;
+    let days = identity.life.ends().unwrap().duration_since(Timestamp::now()).as_hours() / 24;
     assert_eq!(days, 89);
     let (again, _) = world.ask(&peer, "/api", &[]).unwrap();
     assert!(Arc::ptr_eq(&identity.user.groups, &again.user.groups), "made once per connection");

@@ -46,7 +46,7 @@ fn a_good_token_is_a_bootstrapper() {
     let identity = verified(secret());
     assert_eq!(&*identity.user.name, "system:bootstrap:abcdef");
     assert_eq!(groups(&identity.user), ["system:bootstrappers", "system:authenticated"]);
-    assert_eq!(identity.expires_at, None);
+    assert_eq!(identity.life.ends(), None);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn groups_are_sorted_and_expiry_is_kept() {
         groups(&identity.user)[..3],
         ["system:bootstrappers", "system:bootstrappers:a", "system:bootstrappers:z"]
     );
-    assert_eq!(identity.expires_at, "2999-01-01T00:00:00Z".parse().ok());
+    assert_eq!(identity.life.ends(), "2999-01-01T00:00:00Z".parse().ok());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::door::{Effect, Written};
 use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
-use crate::{Response, kinds, meta, respond};
+use crate::{Response, kinds, meta, respond, user_token};
 
 /// Serves a create on the collection.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
@@ -23,7 +23,10 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
         call.warnings.push(warning);
     }
     call.own_fields(&options, None, &mut object)?;
-    let written = store_new(call, object, &options).await?;
+    let mut written = store_new(call, object, &options).await?;
+    if let Some(token) = call.minted.take() {
+        written = written.showing(&["status", "token"], token)?;
+    }
     call.take_notes();
     call.registry.warn_unenforced(call);
     respond::written(call, output, StatusCode::CREATED, &written)
@@ -57,6 +60,8 @@ pub(crate) async fn store_new(
     let generated = asked.is_empty() && !object.meta_str("generateName").is_empty();
     let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(object), None)?;
     if options.dry_run {
+        // A token that is not stored is good for nothing.
+        call.minted = None;
         return already_there(call, &name).map_or(Ok(Written::dry(admitted).into_created()), Err);
     }
     if call.info.verb == Verb::Create && version.is_some_and(|version| version != "0") {
@@ -109,5 +114,9 @@ fn before_create(call: &mut Call<'_>, object: &mut Object) -> Result<()> {
         }
         call.warnings.extend(strategy.warnings(object, None));
         Ok(())
-    })
+    })?;
+    if user_token::is_about(call) {
+        call.minted = Some(user_token::mint(call, object)?);
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ mod discovery;
 mod events;
 mod flowcontrol;
 mod go;
+mod identity;
 mod kind;
 mod names;
 mod networking;
@@ -34,6 +35,7 @@ mod webhook;
 use super::Row;
 
 pub(crate) use certificates::stamp_requester;
+pub(crate) use identity::LAST_USE;
 
 /// The strategies of each group.
 pub(crate) const STRATEGIES: &[&[Row]] = &[
@@ -48,6 +50,7 @@ pub(crate) const STRATEGIES: &[&[Row]] = &[
     discovery::STRATEGIES,
     events::STRATEGIES,
     flowcontrol::STRATEGIES,
+    identity::STRATEGIES,
     networking::STRATEGIES,
     node::STRATEGIES,
     policy::STRATEGIES,

@@ -10,6 +10,7 @@
 
 mod arrows;
 mod certs;
+mod credentials;
 mod documents;
 mod help;
 mod kubectl;

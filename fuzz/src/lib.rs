@@ -6,6 +6,7 @@ mod attributes;
 mod cel;
 mod certificate;
 mod decode;
+mod identity;
 mod jwt;
 mod patch;
 mod policy;
@@ -16,6 +17,7 @@ pub use attributes::attributes;
 pub use cel::cel;
 pub use certificate::certificate;
 pub use decode::decode;
+pub use identity::identity;
 pub use jwt::jwt;
 pub use patch::patch;
 pub use policy::policy;
@@ -31,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("cel", cel),
     ("certificate", certificate),
     ("decode", decode),
+    ("identity", identity),
     ("jwt", jwt),
     ("patch", patch),
     ("policy", policy),

@@ -45,7 +45,7 @@ enum Command {
     Explain(Explain),
     /// List the rules and bindings that decided nothing since the server started.
     Unused(Unused),
-    /// Say how the server's policies fare: the chain, the files, what is wrong with them, what is tried out.
+    /// Say how a server's policy files fare and what they would change.
     Status(Unused),
 }
 

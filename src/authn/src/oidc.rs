@@ -5,13 +5,14 @@
 //! token     the compact form; every registered claim has its type, none is there twice
 //! provider  discovery and key set of one issuer: fetched, kept, fetched again when keys roll over
 //! jwk       keys by what they can verify; the algorithm belongs to the key, the token only names it
-//! mapping   claims -> user
+//! mapping   claims -> user, by claims or expressions
 //! ```
 //!
 //! Not mine: what is no JWT, or has another issuer. Rejected: everything else that does not hold.
 //! `iss`, `sub`, `aud` and `exp` are required, as OpenID Connect demands; upstream requires less.
 
 pub(crate) mod config;
+mod expressions;
 mod jwk;
 mod mapping;
 mod provider;

@@ -5,14 +5,14 @@
 use std::collections::HashSet;
 
 use portcullis_api::field::{Error, ErrorList, Path};
+use portcullis_api::names;
 use serde::Deserialize;
 
+use super::expressions::{About, Expression, Rule};
 use super::jwk::ALGORITHMS;
-use crate::ConfigError;
+use crate::{ConfigError, TOKEN_EXTRA};
 
 const MAX_ISSUERS: usize = 64;
-/// What an expression is answered with: better a server that does not start than a rule that does not rule.
-const NO_EXPRESSIONS: &str = "expressions are not supported; use claim";
 
 /// One issuer whose tokens are believed, and what its claims mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,21 @@ pub struct JwtIssuer {
     pub(crate) audiences: Vec<String>,
     pub(crate) algorithms: Vec<String>,
     pub(crate) required_claims: Vec<(String, String)>,
-    pub(crate) username: Claim,
-    pub(crate) groups: Option<Claim>,
-    pub(crate) uid_claim: Option<String>,
+    pub(crate) username: Mapping,
+    pub(crate) groups: Option<Mapping>,
+    pub(crate) uid: Option<Mapping>,
+    pub(crate) extra: Vec<(String, Expression)>,
+    pub(crate) claim_rules: Vec<Rule>,
+    pub(crate) user_rules: Vec<Rule>,
+}
+
+/// Where a part of the user comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mapping {
+    /// From a claim.
+    Claim(Claim),
+    /// From an expression over all claims.
+    Expression(Expression),
 }
 
 /// A claim and what is put before its value.
@@ -92,9 +104,12 @@ impl JwtIssuer {
             audiences: vec![flags.client_id],
             algorithms,
             required_claims: required.collect::<Result<_, _>>()?,
-            username: Claim { claim, prefix },
-            groups: flags.groups_claim.map(|claim| Claim { claim, prefix: groups_prefix }),
-            uid_claim: None,
+            username: Mapping::Claim(Claim { claim, prefix }),
+            groups: flags.groups_claim.map(|claim| Mapping::Claim(Claim { claim, prefix: groups_prefix })),
+            uid: None,
+            extra: Vec::new(),
+            claim_rules: Vec::new(),
+            user_rules: Vec::new(),
             url: flags.issuer_url,
         };
         let mut errors = ErrorList::new();
@@ -184,8 +199,8 @@ struct ExtraFile {
 struct UserRuleFile {
     #[serde(default)]
     expression: String,
-    #[serde(default, rename = "message")]
-    _message: String,
+    #[serde(default)]
+    message: String,
 }
 
 /// Checks the whole list; `disallowed` are the server's own issuers.
@@ -211,7 +226,7 @@ pub(crate) fn issuers(files: Vec<JwtFile>, disallowed: &[String]) -> Result<Vec<
         }
     }
     aggregate(errors)?;
-    Ok(files.into_iter().map(JwtFile::issuer).collect())
+    files.into_iter().map(|file| file.issuer().map_err(ConfigError::Authentication)).collect()
 }
 
 impl JwtFile {
@@ -220,17 +235,19 @@ impl JwtFile {
         self.check_claim_rules(&at.child("claimValidationRules"), errors);
         self.check_mappings(&at.child("claimMappings"), errors);
         let at = at.child("userValidationRules");
+        let mut seen = HashSet::new();
         for (i, rule) in self.user_validation_rules.iter().enumerate() {
             let at = at.index(i).child("expression");
             match rule.expression.as_str() {
                 "" => errors.push(Error::required(&at, "")),
-                expression => errors.push(Error::invalid(&at, expression, NO_EXPRESSIONS)),
+                again if !seen.insert(again) => errors.push(Error::duplicate(&at, again)),
+                expression => compiles(expression, About::User, true, &at, errors),
             }
         }
     }
 
     fn check_claim_rules(&self, at: &Path, errors: &mut ErrorList) {
-        let mut seen = HashSet::new();
+        let (mut seen, mut expressions) = (HashSet::new(), HashSet::new());
         for (i, rule) in self.claim_validation_rules.iter().enumerate() {
             let at = at.index(i);
             match (rule.claim.as_str(), rule.expression.as_str()) {
@@ -244,7 +261,11 @@ impl JwtFile {
                             why,
                         ));
                     }
-                    errors.push(Error::invalid(&at.child("expression"), expression, NO_EXPRESSIONS));
+                    let at = at.child("expression");
+                    match expressions.insert(expression) {
+                        true => compiles(expression, About::Claims, true, &at, errors),
+                        false => errors.push(Error::duplicate(&at, expression)),
+                    }
                 }
                 (claim, "") => {
                     if !rule.message.is_empty() {
@@ -271,40 +292,61 @@ impl JwtFile {
             (_, "") => {}
             (false, _) => errors.push(Error::invalid(&here, "", "claim and expression can't both be set")),
             (true, expression) => {
-                errors.push(Error::invalid(&here.child("expression"), expression, NO_EXPRESSIONS));
+                compiles(expression, About::Claims, false, &here.child("expression"), errors);
             }
         }
-        let here = at.child("extra");
+        let mut seen = HashSet::new();
         for (i, one) in extra.iter().enumerate() {
-            let at = here.index(i);
-            if one.key.is_empty() {
-                errors.push(Error::required(&at.child("key"), ""));
-            }
-            match one.value_expression.as_str() {
-                "" => errors.push(Error::required(&at.child("valueExpression"), "")),
-                given => errors.push(Error::invalid(&at.child("valueExpression"), given, NO_EXPRESSIONS)),
-            }
+            one.check(&mut seen, &at.child("extra").index(i), errors);
+        }
+        if uses(&username.expression, "email") && !self.uses_email_verified() {
+            let why = "claims.email_verified must be used in claimMappings.username.expression or \
+                       claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when \
+                       claims.email is used in claimMappings.username.expression";
+            let at = at.child("username").child("expression");
+            errors.push(Error::invalid(&at, username.expression.as_str(), why));
         }
     }
 
-    fn issuer(self) -> JwtIssuer {
+    fn uses_email_verified(&self) -> bool {
+        let rules = self.claim_validation_rules.iter().map(|rule| &rule.expression);
+        let extra = self.claim_mappings.extra.iter().map(|one| &one.value_expression);
+        let mut all = rules.chain(extra).chain([&self.claim_mappings.username.expression]);
+        all.any(|expression| uses(expression, "email_verified"))
+    }
+
+    /// The checked entry; the error is none that the check would not have told.
+    fn issuer(self) -> Result<JwtIssuer, String> {
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let MappingsFile { username, groups, uid, .. } = self.claim_mappings;
-        JwtIssuer {
+        let MappingsFile { username, groups, uid, extra } = self.claim_mappings;
+        let compile = |text: &str, about| Expression::compile(text, about, true);
+        let rule = |text: &str, message: String, about| {
+            compile(text, about).map(|expression| Rule { expression, message })
+        };
+        let (claim_rules, required): (Vec<_>, Vec<_>) =
+            self.claim_validation_rules.into_iter().partition(|rule| rule.claim.is_empty());
+        let claim_rules =
+            claim_rules.into_iter().map(|one| rule(&one.expression, one.message, About::Claims));
+        let user_rules =
+            self.user_validation_rules.into_iter().map(|one| rule(&one.expression, one.message, About::User));
+        let extra = extra.into_iter().map(|one| {
+            let expression = Expression::compile(&one.value_expression, About::Claims, false)?;
+            Ok((one.key, expression))
+        });
+        Ok(JwtIssuer {
             url: self.issuer.url,
             discovery_url: given(self.issuer.discovery_url),
             authority_pem: given(self.issuer.certificate_authority),
             audiences: self.issuer.audiences,
             algorithms: ALGORITHMS.iter().map(|name| (*name).to_owned()).collect(),
-            required_claims: self
-                .claim_validation_rules
-                .into_iter()
-                .map(|rule| (rule.claim, rule.required_value))
-                .collect(),
-            username: username.claim(),
-            groups: Some(groups).filter(|groups| !groups.claim.is_empty()).map(MappingFile::claim),
-            uid_claim: given(uid.claim),
-        }
+            required_claims: required.into_iter().map(|rule| (rule.claim, rule.required_value)).collect(),
+            username: username.mapping()?.ok_or("username is not mapped")?,
+            groups: groups.mapping()?,
+            uid: uid.mapping()?,
+            extra: extra.collect::<Result<_, String>>()?,
+            claim_rules: claim_rules.collect::<Result<_, _>>()?,
+            user_rules: user_rules.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -318,7 +360,7 @@ impl MappingFile {
                     let why = "may not be specified when expression is set";
                     errors.push(Error::invalid(&at.child("prefix"), prefix.as_str(), why));
                 }
-                errors.push(Error::invalid(&at.child("expression"), expression, NO_EXPRESSIONS));
+                compiles(expression, About::Claims, false, &at.child("expression"), errors);
             }
             (_, "") if self.prefix.is_none() => {
                 let why = "prefix is required when claim is set. It can be set to an empty string to disable prefixing";
@@ -329,9 +371,70 @@ impl MappingFile {
         }
     }
 
-    fn claim(self) -> Claim {
-        Claim { claim: self.claim, prefix: self.prefix.unwrap_or_default() }
+    fn mapping(self) -> Result<Option<Mapping>, String> {
+        if !self.expression.is_empty() {
+            let expression = Expression::compile(&self.expression, About::Claims, false)?;
+            return Ok(Some(Mapping::Expression(expression)));
+        }
+        let claim = Claim { claim: self.claim, prefix: self.prefix.unwrap_or_default() };
+        Ok(Some(claim).filter(|claim| !claim.claim.is_empty()).map(Mapping::Claim))
     }
+}
+
+impl ExtraFile {
+    fn check<'f>(&'f self, seen: &mut HashSet<&'f str>, at: &Path, errors: &mut ErrorList) {
+        let path = at.child("key");
+        let key = self.key.as_str();
+        let host = key.split_once('/').filter(|(host, rest)| !host.is_empty() && !rest.is_empty());
+        match host {
+            None if key.is_empty() => errors.push(Error::required(&path, "")),
+            None => {
+                let why = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+                errors.push(Error::invalid(&path, key, why));
+            }
+            Some((host, _)) => {
+                let wrong = names::dns1123_subdomain(host);
+                errors.extend(wrong.into_iter().map(|why| Error::invalid(&path, host, why)));
+                let reserved = ["kubernetes.io", "k8s.io"];
+                if reserved.iter().any(|own| host == *own || host.ends_with(&format!(".{own}"))) {
+                    let why = "k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use";
+                    errors.push(Error::invalid(&path, key, why));
+                }
+            }
+        }
+        if key != key.to_lowercase() {
+            errors.push(Error::invalid(&path, key, "must be lowercase"));
+        }
+        if key == TOKEN_EXTRA {
+            errors.push(Error::invalid(&path, key, "is for user tokens only"));
+        }
+        if !seen.insert(key) {
+            errors.push(Error::duplicate(&path, key));
+            return;
+        }
+        let path = at.child("valueExpression");
+        match self.value_expression.as_str() {
+            "" => errors.push(Error::required(&path, "")),
+            expression => compiles(expression, About::Claims, false, &path, errors),
+        }
+    }
+}
+
+fn compiles(expression: &str, about: About, is_rule: bool, at: &Path, errors: &mut ErrorList) {
+    if let Err(why) = Expression::compile(expression, about, is_rule) {
+        errors.push(Error::invalid(at, expression, why));
+    }
+}
+
+/// Whether an expression speaks of a claim, as `claims.NAME` or `claims.?NAME`.
+fn uses(expression: &str, claim: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    ["claims.", "claims.?"].iter().any(|before| {
+        let place = format!("{before}{claim}");
+        expression
+            .match_indices(&place)
+            .any(|(at, _)| !expression.get(at + place.len()..).unwrap_or_default().starts_with(is_word))
+    })
 }
 
 impl IssuerFile {

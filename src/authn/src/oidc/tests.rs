@@ -293,13 +293,63 @@ fn flags_make_an_issuer() {
         change(&mut flags);
         JwtIssuer::of_flags(flags, &[])
     };
-    assert_eq!(
-        flags(|_| {}).unwrap().username,
-        config::Claim { claim: "sub".into(), prefix: "https://x#".into() }
-    );
-    assert_eq!(flags(|f| f.username_prefix = Some("-".into())).unwrap().username.prefix, "");
-    assert_eq!(flags(|f| f.username_claim = Some("email".into())).unwrap().username.prefix, "");
+    let prefix = |change| match flags(change).unwrap().username {
+        config::Mapping::Claim(claim) => claim.prefix,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(prefix(|_| {}), "https://x#");
+    assert_eq!(prefix(|f| f.username_prefix = Some("-".into())), "");
+    assert_eq!(prefix(|f| f.username_claim = Some("email".into())), "");
     assert!(flags(|f| f.client_id.clear()).is_err());
     assert!(flags(|f| f.signing_algs = Some(vec!["HS256".into()])).is_err());
     assert!(flags(|f| f.issuer_url = "http://x".into()).is_err());
+}
+
+#[tokio::test]
+async fn expressions_map_and_judge() {
+    let world = World::new(
+        "  claimMappings:\n    username: {expression: '\"idp:\" + claims.sub'}\n    groups: {expression: 'claims.groups.map(g, \"idp:\" + g)'}\n    \
+         uid: {expression: claims.sub}\n    extra: [{key: example.org/domain, valueExpression: claims.hd}]\n  \
+         claimValidationRules:\n  - {expression: 'claims.hd == \"example.org\"', message: wrong domain}\n  \
+         userValidationRules:\n  - {expression: '!user.username.startsWith(\"idp:root\")', message: not root}",
+    )
+    .await;
+    let user = world.ask(&world.sign(|_| {})).await.unwrap();
+    assert_eq!((&*user.name, &*user.uid), ("idp:jane", "jane"));
+    assert!(user.in_group("idp:dev") && user.in_group("idp:ops"));
+    assert_eq!(user.extra["example.org/domain"], ["example.org"]);
+    let said = world.ask(&world.sign(|c| c["hd"] = json!("evil.org"))).await.unwrap_err();
+    assert_eq!(
+        said,
+        "oidc: error evaluating claim validation expression: validation expression 'claims.hd == \"example.org\"' failed: wrong domain"
+    );
+    assert!(world.ask(&world.sign(|c| c["sub"] = json!("root"))).await.unwrap_err().contains("not root"));
+    assert!(world.ask(&world.sign(|c| c["groups"] = json!([7]))).await.is_err());
+    assert!(world.ask(&world.sign(|c| drop(c.as_object_mut().unwrap().remove("hd")))).await.is_err());
+}
+
+#[test]
+fn expressions_that_cannot_be_are_told() {
+    let said = |mappings: &str| {
+        let text = format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n- issuer: {{url: 'https://x', audiences: [a]}}\n  {mappings}"
+        );
+        AuthenticationConfiguration::parse(&text, &[]).unwrap_err().to_string()
+    };
+    assert!(
+        said("claimMappings: {username: {expression: 'claims.('}}")
+            .contains("compilation failed: ERROR: <input>:1")
+    );
+    assert!(
+        said("claimMappings: {username: {expression: claims.email}}")
+            .contains("claims.email_verified must be used")
+    );
+    let rule =
+        "claimMappings: {username: {claim: sub, prefix: ''}}\n  claimValidationRules: [{expression: '1'}]";
+    assert!(
+        said(rule)
+            .contains("claimValidationRules[0].expression: Invalid value: \"1\": must evaluate to bool")
+    );
+    let extra = "claimMappings: {username: {claim: sub, prefix: ''}, extra: [{key: a.k8s.io/x, valueExpression: claims.a}]}";
+    assert!(said(extra).contains("are reserved for Kubernetes use"));
 }

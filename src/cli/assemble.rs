@@ -1,11 +1,14 @@
 //! Puts a control plane together: store, certificates, policies, registry, server, in that order.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use portcullis_admission::{Chain as Admission, plugins};
-use portcullis_apiserver::{Check, Discovery, Health, Oidc, PublishedKeys, Server};
+use portcullis_api::Value;
+use portcullis_apiserver::{
+    Check, CustomDocument, CustomVersion, Discovery, Health, Oidc, PublishedKeys, Server,
+};
 use portcullis_authn::{KeySet, TokenIssuer};
 use portcullis_authz::{DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config};
@@ -79,6 +82,7 @@ pub(crate) async fn assemble(
         Some(_) => Discovery::with_identities(&shown),
         None => Discovery::built_in(&shown),
     };
+    publish_custom(&registry, &discovery);
     let server = Server::builder()
         .tls(tls, credentials.trust)
         .authentication(authenticator)
@@ -102,6 +106,27 @@ pub(crate) async fn assemble(
         tokio::spawn(record_uses(registry)),
     ];
     Ok(Running { server, pki, store, audit, upkeep })
+}
+
+/// Tells discovery and OpenAPI of custom resources, now and whenever they change.
+fn publish_custom(registry: &Arc<Registry>, discovery: &Discovery) {
+    let (told, of) = (discovery.clone(), Arc::downgrade(registry));
+    registry.publish_custom(move |published| {
+        told.replace_custom(published.into_iter().map(|one| document(one, &of)).collect());
+    });
+}
+
+fn document(published: portcullis_registry::Published, registry: &Weak<Registry>) -> CustomDocument {
+    let (registry, definition) = (registry.clone(), published.definition);
+    let version = published.row.gvr.gv.version.clone();
+    let read = move || {
+        let definition = registry.upgrade()?.definition(&definition)?;
+        let versions = definition.at(&["spec", "versions"])?.as_array()?;
+        let named = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(&version);
+        let keeps_unknown = definition.at(&["spec", "preserveUnknownFields"]) == Some(&Value::Bool(true));
+        Some(CustomVersion { version: versions.iter().find(named)?.clone(), keeps_unknown })
+    };
+    CustomDocument { row: published.row, tag: published.tag, read: Arc::new(read) }
 }
 
 impl Running {

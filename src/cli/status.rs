@@ -14,10 +14,6 @@ use super::place::Place;
 use super::state::State;
 use super::{Failure, print};
 
-/// Kinds that are kept without effect so far.
-const UNENFORCED: &[&str] =
-    &["admissionregistration.k8s.io", "apiregistration.k8s.io", "apiextensions.k8s.io"];
-
 /// The API services that this server does not serve itself.
 const OTHERS_SERVICES: &str = "labelSelector=%21kube-aggregator.kubernetes.io/automanaged";
 
@@ -150,7 +146,7 @@ async fn ask(dir: &DataDir) -> Result<(Vec<String>, Vec<Count>), Failure> {
         let Some(objects) = status.is_success().then(|| total(&body)).filter(|objects| *objects > 0) else {
             continue;
         };
-        let enforced = !UNENFORCED.contains(&group) && resource != "networkpolicies";
+        let enforced = !portcullis_registry::is_unenforced(group, resource);
         let shown = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
         counts.push(Count { resource: shown, objects, enforced });
     }

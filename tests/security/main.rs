@@ -7,6 +7,7 @@
 mod access;
 mod admission;
 mod bodies;
+mod custom;
 mod identities;
 mod installation;
 mod lists;

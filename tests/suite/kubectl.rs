@@ -143,3 +143,27 @@ fn tokens_are_issued_and_accepted() {
         words(&forged)
     );
 }
+
+const DEFINITION: &str = include_str!("../../docs/operators/examples/crontab-definition.yaml");
+const CRONTAB: &str = include_str!("../../docs/operators/examples/crontab.yaml");
+
+#[test]
+fn custom_resources_are_defined_used_and_gone() {
+    let Some(kubectl) = Session::begin() else { return };
+    kubectl.write("definition.yaml", DEFINITION);
+    kubectl.write("crontab.yaml", CRONTAB);
+    kubectl.told("apply -f definition.yaml");
+    kubectl.told("wait --for=condition=Established crd/crontabs.stable.example.com --timeout=20s");
+    kubectl.told("apply --validate=false -f crontab.yaml");
+    let table = kubectl.told("get ct");
+    assert!(table.contains("SPEC") && table.contains("* * * * */5"), "{table}");
+    assert_eq!(kubectl.told("get crontab my-crontab -o jsonpath={.spec.replicas}"), "1", "the default");
+    kubectl.told("scale crontab my-crontab --replicas=3");
+    assert_eq!(kubectl.told("get crontab my-crontab -o jsonpath={.spec.replicas}"), "3");
+    assert!(kubectl.told("get all").contains("crontab.stable.example.com/my-crontab"));
+    assert!(kubectl.told("get ct --field-selector=spec.image=my-image -o name").contains("my-crontab"));
+    assert!(kubectl.told("describe crontab my-crontab").contains("Cron Spec:"));
+    kubectl.told("delete crd crontabs.stable.example.com --timeout=30s");
+    let gone = words(&kubectl.run("get crontabs"));
+    assert!(gone.contains("the server doesn't have a resource type"), "{gone}");
+}

@@ -19,6 +19,7 @@ mod status;
 pub mod time;
 pub mod tree;
 mod user;
+mod version;
 pub mod warning;
 
 pub use attributes::{RequestInfo, Verb};
@@ -27,3 +28,4 @@ pub use kind::{GroupResource, GroupVersion, Gvk, Gvr, Scope};
 pub use object::{Map, Object, Value};
 pub use status::{ApiError, Cause, Reason, Result};
 pub use user::{Extra, UserInfo};
+pub use version::compare_versions;

@@ -31,5 +31,6 @@ pub use health::{Check, Health};
 pub use in_process::InProcess;
 pub use listener::{ConnectionCeilings, ListenerConfig};
 pub use oidc::{Oidc, PublishedKeys};
+pub use openapi::{CustomDocument, CustomVersion, ReadVersion};
 pub use server::{Builder, Ready, Server, WithAuthentication, WithAuthorization, WithTls};
 pub use stack::Ceilings;

@@ -27,7 +27,6 @@ use crate::in_process::InProcess;
 use crate::listener::{Listener, ListenerConfig};
 use crate::metrics::Metrics;
 use crate::oidc::Oidc;
-use crate::openapi::OpenApi;
 use crate::stack::{Api, Ceilings, Gates, InFlight, stack};
 
 /// How often metrics are folded.
@@ -178,7 +177,6 @@ impl Ready {
         let dispatch = Dispatch {
             rest,
             discovery,
-            openapi: OpenApi::default(),
             health: settings.health.ready(not_stopping(stopped.clone())),
             metrics: metrics.clone(),
             oidc: settings.oidc,

@@ -1,24 +1,17 @@
 //! What exists at start: system namespaces, bootstrap policy, flow control, the API's own service.
 
-use std::sync::Arc;
-
-use http::HeaderMap;
-use portcullis_api::attributes::{ResourceTarget, Target};
-use portcullis_api::{ApiError, Gvr, Object, RequestInfo, Result, UserInfo, Verb};
-use portcullis_audit::AuditSlot;
-use portcullis_authn::Life;
+use portcullis_api::{ApiError, Gvr, Object, Result, Verb};
 use portcullis_authz::Permit;
 use portcullis_authz::rbac::{Reconciled, reconcile};
 use portcullis_schema::decode::FieldValidation;
 
 use crate::Registry;
-use crate::call::{Asked, Call};
-use crate::options::{DeleteOptions, Query, WriteOptions};
+use crate::call::Call;
+use crate::options::{DeleteOptions, WriteOptions};
+use crate::own::Own;
 use crate::verbs::update::{self, Change};
 use crate::verbs::{create, delete};
 
-const WRITER: &str = "system:apiserver";
-/// Whose fields these are: what upstream's server calls itself, and what its flow control does.
 const MANAGER: &str = "kube-apiserver";
 const FLOW_CONTROL: &str = "api-priority-and-fairness-config-producer-v1";
 /// What the server says of itself, anew with every start.
@@ -36,46 +29,25 @@ impl Registry {
     /// # Errors
     /// The first object that cannot be stored.
     pub async fn bootstrap(&self, wanted: Vec<(Gvr, Object)>) -> Result<()> {
-        let user = UserInfo::new(WRITER, ["system:masters"]);
-        let headers = HeaderMap::new();
+        let own = Own::new(Permit::assertion_for_bootstrap("objects that every cluster starts with"));
         // Namespaces first; the rest together, so that they share a few durable commits.
         let (namespaces, rest): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|(gvr, _)| &*gvr.resource == "namespaces");
         for objects in [namespaces, rest] {
-            let writes = objects.into_iter().map(|(gvr, object)| self.ensure(&user, &headers, gvr, object));
+            let writes = objects.into_iter().map(|(gvr, object)| self.ensure(&own, gvr, object));
             futures::future::try_join_all(writes).await?;
         }
         Ok(())
     }
 
-    async fn ensure(&self, user: &UserInfo, headers: &HeaderMap, gvr: Gvr, object: Object) -> Result<()> {
+    async fn ensure(&self, own: &Own, gvr: Gvr, object: Object) -> Result<()> {
         let resource = self
             .resources()
             .get(&gvr.gv.group, &gvr.gv.version, &gvr.resource)
             .ok_or_else(|| ApiError::internal(format!("bootstrap of {gvr:?}, which is not served")))?;
-        let permit = Permit::assertion_for_bootstrap("objects that every cluster starts with");
-        let target = ResourceTarget {
-            group: gvr.gv.group.clone(),
-            version: gvr.gv.version.clone(),
-            resource: gvr.resource.clone(),
-            namespace: object.namespace().into(),
-            ..ResourceTarget::default()
-        };
-        let (verb, path) = (Verb::Create, Arc::from(""));
-        let info = Arc::new(RequestInfo { verb, path, target: Target::Resource(target.clone()) });
-        let asked = Asked {
-            user,
-            permit: &permit,
-            slot: AuditSlot::unrecorded(info.clone()),
-            info,
-            headers,
-            query: Query::default(),
-            body: None,
-            life: Life::default(),
-        };
-        let mut call = Call::new(self, resource, target, asked);
+        let mut call = own.call(self, resource, Verb::Create, (object.namespace(), ""));
         let object = complete(&call, object)?;
-        match call.live(object.name())? {
+        match call.live(object.name()).await? {
             None => insert(&mut call, object).await,
             Some(live) if &*gvr.gv.group == "rbac.authorization.k8s.io" => {
                 bring_up_to_date(&mut call, &live.object, &object).await
@@ -101,29 +73,8 @@ impl Registry {
         work: impl AsyncFnOnce(&mut Call<'_>, &WriteOptions) -> Result<T>,
     ) -> Result<T> {
         let bound = self.resources().get(group, "v1", resource).ok_or_else(ApiError::no_such_path)?;
-        let permit = Permit::assertion_for_upkeep(because);
-        let target = ResourceTarget {
-            group: group.into(),
-            version: "v1".into(),
-            resource: resource.into(),
-            ..ResourceTarget::default()
-        };
-        let info = Arc::new(RequestInfo {
-            verb: Verb::Update,
-            path: Arc::from(""),
-            target: Target::Resource(target.clone()),
-        });
-        let asked = Asked {
-            user: &UserInfo::new(WRITER, ["system:masters"]),
-            permit: &permit,
-            slot: AuditSlot::unrecorded(info.clone()),
-            info,
-            headers: &HeaderMap::new(),
-            query: Query::default(),
-            body: None,
-            life: Life::default(),
-        };
-        let mut call = Call::new(self, bound, target, asked);
+        let own = Own::new(Permit::assertion_for_upkeep(because));
+        let mut call = own.call(self, bound, Verb::Update, ("", ""));
         let options = options(&call);
         work(&mut call, &options).await
     }

@@ -180,8 +180,17 @@ impl<'a> Call<'a> {
         value.split(';').next().unwrap_or_default().trim()
     }
 
-    /// The stored object of a name in the request's namespace.
-    pub(crate) fn live(&self, name: &str) -> Result<Option<Live>> {
+    /// The stored object of a name in the request's namespace, as the endpoint's version shows it.
+    pub(crate) async fn live(&self, name: &str) -> Result<Option<Live>> {
+        let key = self.resource.key(&self.target.namespace, name);
+        let Some(entry) = self.resource.entry(&key)? else { return Ok(None) };
+        let entry = self.resource.shown(entry).await?;
+        let object = self.resource.tree(&entry)?;
+        Ok(Some(Live { object, revision: entry.revision() }))
+    }
+
+    /// The stored object of a name, of a built-in resource, which never has to be waited for.
+    pub(crate) fn live_built_in(&self, name: &str) -> Result<Option<Live>> {
         let key = self.resource.key(&self.target.namespace, name);
         let Some(entry) = self.resource.entry(&key)? else { return Ok(None) };
         let object = self.resource.tree(&entry)?;

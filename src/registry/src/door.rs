@@ -11,7 +11,7 @@ use portcullis_storage::{CommitOutcome, Expect, Guard, Key, Op, Revision, StoreE
 use crate::Registry;
 use crate::allocate::{Claims, Reservation as PortsHeld};
 use crate::call::{Call, Live};
-use crate::charges;
+use crate::{charges, custom};
 
 /// More than this many changes of a quota or namespace between reading and committing are not bad luck.
 const MAX_GUARD_ATTEMPTS: usize = 50;
@@ -141,11 +141,17 @@ impl Registry {
         let removed = matches!(effect, Effect::DeleteLast { .. });
         // Held until the charges are stored, so that no other write slips in between.
         let reservations = admitted.take_reservations();
-        let Prepared { txn, shown, held } = prepare(call, &key, admitted, effect)?;
+        let object = match admitted.into_object() {
+            Some(object) if effect.stores() => Some(call.resource.to_storage(object).await?),
+            object => object,
+        };
+        let Prepared { txn, shown, held } = prepare(call, &key, object, effect)?;
         let home = if created { Some((call, name)) } else { None };
         let Some(revision) = self.store_guarded(txn, home, &reservations).await? else { return Ok(None) };
         drop((held, reservations));
-        written(call, &key, revision, shown, (created, removed)).await.map(Some)
+        let written = written(call, &key, revision, shown, (created, removed)).await?;
+        self.follow(call, revision).await;
+        Ok(Some(written))
     }
 
     /// Commits a transaction, with what it charges to quotas, as long as the namespace of a new object
@@ -162,6 +168,7 @@ impl Registry {
             let mut txn = own.clone();
             if let Some((call, name)) = home {
                 self.guard_namespace(call, name, &mut txn)?;
+                self.guard_definition(call, name, &mut txn)?;
             }
             charges::add_to(self, reservations, &mut txn)?;
             match self.store().commit(txn).await.map_err(storage_error)? {
@@ -171,6 +178,32 @@ impl Registry {
             }
         }
         Err(ApiError::unavailable("the namespace or quotas of a write kept changing"))
+    }
+
+    /// The write of a definition is answered when its resources are served.
+    async fn follow(&self, call: &Call<'_>, revision: Revision) {
+        let (group, _, resource) = custom::DEFINITIONS;
+        // The server's own writes are made by whom others wait for.
+        if call.resource.is(group, resource) && call.permit.info().is_some() {
+            self.resources().custom().settle(revision).await;
+        }
+    }
+
+    /// No object is created any more when its definition is deleted.
+    fn guard_definition(&self, call: &Call<'_>, name: &str, txn: &mut Txn) -> Result<()> {
+        let Some(serving) = call.resource.custom() else { return Ok(()) };
+        let (group, version, resource) = custom::DEFINITIONS;
+        let definitions = self
+            .resources()
+            .get(group, version, resource)
+            .ok_or_else(|| ApiError::internal("definitions are not served"))?;
+        let key = definitions.key("", &serving.definition().name);
+        let Some(entry) = definitions.entry(&key)? else { return Err(ApiError::no_such_path()) };
+        if entry.is_deleting() {
+            return Err(custom::terminating(&call.resource.gr, name));
+        }
+        txn.guards.push(Guard { key, expect: Expect::ModRevision(entry.revision()) });
+        Ok(())
     }
 
     /// A create that was admitted before its namespace began to go is not committed after.
@@ -196,6 +229,11 @@ impl Registry {
 }
 
 impl Effect<'_> {
+    /// Whether the object is stored, and not only shown.
+    fn stores(&self) -> bool {
+        !matches!(self, Self::Delete { .. } | Self::DeleteLast { .. })
+    }
+
     fn verb(&self) -> Verb {
         match self {
             Self::Create { .. } => Verb::Create,
@@ -213,7 +251,7 @@ struct Prepared {
     held: PortsHeld,
 }
 
-fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -> Result<Prepared> {
+fn prepare(call: &Call<'_>, key: &Key, object: Option<Object>, effect: Effect<'_>) -> Result<Prepared> {
     let guard = |expect| Guard { key: key.clone(), expect };
     let code = if matches!(effect, Effect::Create { .. }) { StatusCode::CREATED } else { StatusCode::OK };
     let mut txn = Txn { guards: Vec::with_capacity(1), ops: Vec::with_capacity(1), outbox: None };
@@ -235,7 +273,6 @@ fn prepare(call: &Call<'_>, key: &Key, admitted: Admitted, effect: Effect<'_>) -
             (call.registry.released(call, last), Some(last))
         }
     };
-    let object = admitted.into_object();
     txn.outbox = object.as_ref().or(last).and_then(|about| call.slot.outbox(reference(about), code));
     let shown = match last {
         Some(last) => {
@@ -283,6 +320,7 @@ async fn written(
     };
     let entry =
         entry.ok_or_else(|| ApiError::internal(format!("{key} is not in the cache at {revision}")))?;
+    let entry = call.resource.shown(entry).await?;
     let uid = entry.uid().to_owned();
     call.slot.object(ObjectRef {
         name: entry.name().to_owned(),

@@ -7,12 +7,20 @@ use portcullis_storage::{Entry, Indexer, Parts, View};
 
 /// The selectable fields of a stored resource, name and namespace aside.
 #[derive(Clone)]
-pub(crate) struct Selectable(Arc<[Word]>);
+pub(crate) struct Selectable {
+    fields: Arc<[Word]>,
+    custom: bool,
+}
 
 impl Selectable {
-    /// The fields of all versions that are stored in one place.
+    /// The fields of a built-in resource.
     pub(crate) fn of(fields: &[Word]) -> Self {
-        Self(fields.into())
+        Self { fields: fields.into(), custom: false }
+    }
+
+    /// The fields of a custom resource in all its versions: what is at the path, and nothing instead.
+    pub(crate) fn custom(fields: &[Word]) -> Self {
+        Self { fields: fields.into(), custom: true }
     }
 
     /// The value of a field of an entry; `None` for a field the resource does not have.
@@ -20,7 +28,10 @@ impl Selectable {
         match field {
             "metadata.name" => Some(entry.name()),
             "metadata.namespace" => Some(entry.namespace()),
-            _ => self.0.iter().position(|one| *one == stored_name(field)).map(|at| entry.fields().get(at)),
+            _ => {
+                let stored = if self.custom { field } else { stored_name(field) };
+                self.fields.iter().position(|one| one == stored).map(|at| entry.fields().get(at))
+            }
         }
     }
 }
@@ -42,8 +53,10 @@ fn stored_name(field: &str) -> &str {
 
 impl Indexer for Selectable {
     fn fields(&self, object: &mut Parts<'_, '_>, put: &mut dyn FnMut(&str)) {
-        for field in &*self.0 {
-            if field.starts_with("metadata.") {
+        for field in &*self.fields {
+            if self.custom {
+                put(&object.at(field.split('.')).and_then(View::scalar).unwrap_or_default());
+            } else if field.starts_with("metadata.") {
                 put("");
             } else {
                 extract(object, field, put);

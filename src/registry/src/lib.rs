@@ -15,6 +15,7 @@ mod bootstrap;
 mod call;
 mod charges;
 mod convert;
+mod custom;
 mod door;
 mod escalation;
 mod fields;
@@ -23,6 +24,7 @@ mod meta;
 mod negotiate;
 mod observe;
 mod options;
+mod own;
 mod permission;
 pub mod print;
 mod reader;
@@ -45,9 +47,13 @@ use portcullis_authn::{Authenticator, RevocationList, TokenIssuer, UserTokens};
 use portcullis_authz::rbac::RbacIndex;
 use portcullis_authz::{Authorities, Chain, NamespaceLabels, NodeAuthorizer};
 use portcullis_storage::{Caches, Store};
+use tokio_util::task::AbortOnDropHandle;
 
 pub use allocate::ServiceRanges;
+pub use custom::Published;
 use door::storage_error;
+pub use resource::is_unenforced;
+
 use resource::Resource;
 use resources::Resources;
 
@@ -79,8 +85,8 @@ pub struct Parts {
 /// All resources over one store.
 pub struct Registry {
     store: Arc<dyn Store>,
-    /// Kept, because caches follow the store only as long as this lives.
-    _caches: Caches,
+    /// Caches follow the store only as long as this lives.
+    caches: Caches,
     resources: Resources,
     admission: admission::Chain,
     authorizer: Arc<Chain>,
@@ -93,6 +99,8 @@ pub struct Registry {
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
     trees: reader::Trees,
+    /// Ends with the registry.
+    keeper: std::sync::OnceLock<AbortOnDropHandle<()>>,
 }
 
 impl Registry {
@@ -107,7 +115,7 @@ impl Registry {
         let registry = Self {
             allocator: Arc::new(allocate::Allocator::new(parts.ranges)),
             store: parts.store,
-            _caches: caches,
+            caches,
             resources,
             admission: parts.admission,
             authorizer: parts.authorities.chain,
@@ -119,15 +127,24 @@ impl Registry {
             revoked: parts.revoked,
             authenticator: std::sync::OnceLock::new(),
             trees: reader::Trees::default(),
+            keeper: std::sync::OnceLock::new(),
         };
         registry.observe()?;
-        Ok(Arc::new(registry))
+        let registry = Arc::new(registry);
+        custom::keeper::start(&registry).await?;
+        Ok(registry)
     }
 
     /// Names the authenticator that token reviews ask; it needs the registry itself to look things up.
     pub fn set_authenticator(&self, authenticator: Arc<Authenticator>) {
         // A second call is a start-up mistake without effect: the first authenticator stays.
         let _ = self.authenticator.set(authenticator);
+    }
+
+    /// Keeps a task that follows what is stored for as long as the registry lives.
+    fn keep_task(&self, task: tokio::task::JoinHandle<()>) {
+        // There is one such task.
+        let _ = self.keeper.set(AbortOnDropHandle::new(task));
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -149,7 +166,7 @@ impl Registry {
 
     /// Warns of objects that are stored but that nothing enforces yet.
     pub(crate) fn warn_unenforced(&self, call: &mut call::Call<'_>) {
-        if resource::unenforced(call.resource) {
+        if is_unenforced(&call.resource.gr.group, &call.resource.gr.resource) {
             // First, because some clients show only the last warning, and that should be upstream's.
             call.warnings.insert(0, "portcullis: stored, not enforced".to_owned());
         }

@@ -13,6 +13,7 @@ use portcullis_schema::{Row, Schema, Word};
 use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, keys};
 
 use crate::convert::Conversion;
+use crate::custom::{Definition, Serving, Version, row_of};
 use crate::fields::Selectable;
 use crate::options::DeleteOptions;
 use crate::strategy::Strategy;
@@ -26,6 +27,8 @@ pub(crate) struct Resource {
     /// `{"kind":"ConfigMap","apiVersion":"v1",` as it stands before every full object.
     pub(crate) head: Bytes,
     stored: Option<Stored>,
+    /// What its definition says, if it is no built-in resource.
+    custom: Option<Serving>,
 }
 
 /// Where a persisted resource lives.
@@ -53,12 +56,51 @@ impl Resource {
         });
         let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind(), kind.api_version());
         let (gr, row) = (row.gvr.group_resource(), Cow::Borrowed(row));
-        Some(Self { row, kind: kind.into(), gr, head: head.into(), stored })
+        Some(Self { row, kind: kind.into(), gr, head: head.into(), stored, custom: None })
+    }
+
+    /// Binds a version of a definition. All versions share a cache.
+    pub(crate) fn of_definition(definition: &Arc<Definition>, version: &Version, caches: &Caches) -> Self {
+        let storage = definition.storage();
+        let row = row_of(definition, version);
+        let prefix: Word = definition.prefix().into();
+        let selectable = Selectable::custom(&definition.selectable());
+        let cache = caches.resource(storage::Resource::new(format!("{prefix}/"), selectable.clone()));
+        let kind = Schema::Custom(version.kind.clone());
+        // Go writes maps sorted.
+        let head = format!("{{\"apiVersion\":\"{}\",\"kind\":\"{}\",", kind.api_version(), kind.kind());
+        let stored = Stored {
+            prefix,
+            kind: Schema::Custom(storage.kind.clone()),
+            cache,
+            selectable,
+            conversion: None,
+        };
+        Self {
+            gr: row.gvr.group_resource(),
+            row: Cow::Owned(row),
+            kind,
+            head: head.into(),
+            stored: Some(stored),
+            custom: Some(Serving::new(definition, version)),
+        }
+    }
+
+    /// What the definition says; `None` for a built-in resource.
+    pub(crate) fn custom(&self) -> Option<&Serving> {
+        self.custom.as_ref()
     }
 
     /// Who owns which fields, for writes through the main endpoint or a subresource.
     pub(crate) fn tracker<'r>(&'r self, subresource: &'r str) -> Tracker<'r> {
-        self.kind.tracker(subresource, managed::writable(&self.gr.resource, subresource), &OneVersion)
+        match &self.custom {
+            Some(serving) => {
+                self.kind.tracker(subresource, serving.writable(subresource), serving.versions(subresource))
+            }
+            None => {
+                self.kind.tracker(subresource, managed::writable(&self.gr.resource, subresource), &OneVersion)
+            }
+        }
     }
 
     /// Brings a tree that a patch or apply made into normal form.
@@ -167,7 +209,8 @@ impl Resource {
 
     /// The rules of the main endpoint or of a subresource.
     pub(crate) fn endpoint_strategy(&self, subresource: &str) -> Result<&dyn Strategy> {
-        kinds::strategy(&self.gr.group, &self.gr.resource, subresource)
+        let own = self.custom.as_ref().map(|serving| serving.strategy(subresource));
+        own.unwrap_or_else(|| kinds::strategy(&self.gr.group, &self.gr.resource, subresource))
             .ok_or_else(|| ApiError::internal(format!("{} has no strategy for {subresource:?}", self.gr)))
     }
 
@@ -294,12 +337,10 @@ fn hide_template_generation(metadata: &mut Value) {
 }
 
 /// Whether objects of a resource are kept without effect so far.
-pub(crate) fn unenforced(resource: &Resource) -> bool {
+pub fn is_unenforced(group: &str, resource: &str) -> bool {
     matches!(
-        (&*resource.gr.group, &*resource.gr.resource),
-        ("admissionregistration.k8s.io", _)
-            | ("apiregistration.k8s.io", _)
-            | ("apiextensions.k8s.io", _)
+        (group, resource),
+        ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _)
             | ("networking.k8s.io", "networkpolicies")
     )
 }

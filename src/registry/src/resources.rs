@@ -8,11 +8,13 @@ use portcullis_authn::IDENTITY_GROUP;
 use portcullis_schema::Row;
 use portcullis_storage::Caches;
 
+use crate::custom::Custom;
 use crate::resource::Resource;
 
 /// All served resources by group, version and name.
 pub(crate) struct Resources {
     built_in: HashMap<(&'static str, &'static str, &'static str), Arc<Resource>>,
+    custom: Arc<Custom>,
 }
 
 impl Resources {
@@ -24,7 +26,7 @@ impl Resources {
             let name = (&*row.gvr.gv.group, &*row.gvr.gv.version, &*row.gvr.resource);
             Some((name, Arc::new(Resource::built_in(row, caches)?)))
         });
-        Self { built_in: bound.collect() }
+        Self { built_in: bound.collect(), custom: Arc::default() }
     }
 
     /// A built-in resource.
@@ -35,7 +37,12 @@ impl Resources {
 
     /// Any resource that is served now.
     pub(crate) fn find(&self, group: &str, version: &str, resource: &str) -> Option<Arc<Resource>> {
-        self.get(group, version, resource).cloned()
+        self.get(group, version, resource).cloned().or_else(|| self.custom.find(group, version, resource))
+    }
+
+    /// The custom resources.
+    pub(crate) fn custom(&self) -> &Arc<Custom> {
+        &self.custom
     }
 
     /// The persisted resource of a group, in its preferred version.

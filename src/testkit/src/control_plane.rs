@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_admission::{Chain as Admission, plugins};
-use portcullis_apiserver::{Discovery, Rest, Server};
+use portcullis_apiserver::{CustomDocument, Discovery, Rest, Server};
 use portcullis_audit::Memory;
 use portcullis_authn::{
     Authenticator, BootstrapTokens, DEFAULT_ISSUER, KeySet, Schemes, ServiceAccountTokens, TokenIssuer,
@@ -46,11 +46,21 @@ impl ControlPlane {
         let audit = Arc::new(Memory::default());
         let trust = ClientTrust::new(pki.authority_pem("ca")?, None, Arc::new(NothingRevoked))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let discovery = Discovery::built_in(&address.to_string());
+        let told = discovery.clone();
+        registry.publish_custom(move |published| {
+            let documents = published.into_iter().map(|one| CustomDocument {
+                row: one.row,
+                tag: one.tag,
+                read: Arc::new(|| None),
+            });
+            told.replace_custom(documents.collect());
+        });
         let server = Server::builder()
             .tls(server_config(pki.live("apiserver")?)?, trust)
             .authentication(authenticator)
             .authorization(authorities, Arc::new(fairness()))
-            .serving(audit.clone(), rest(registry), Discovery::built_in(&address.to_string()))
+            .serving(audit.clone(), rest(registry), discovery)
             .bind(address)
             .await?;
         Ok(Self { server, pki, tokens, audit, store, dir })

@@ -13,6 +13,7 @@ use portcullis_authn::IDENTITY_GROUP;
 
 pub use served::{Served, ServedSubresource};
 
+use crate::openapi::{CustomDocument, OpenApi};
 use crate::respond;
 use documents::{Documents, Tagged};
 
@@ -24,6 +25,9 @@ const AGGREGATED: HeaderValue =
 #[derive(Clone, Debug)]
 pub struct Discovery {
     documents: Arc<ArcSwap<Documents>>,
+    openapi: OpenApi,
+    /// What is served whatever definitions say.
+    base: Arc<[Served]>,
     address: Arc<str>,
 }
 
@@ -44,7 +48,9 @@ impl Discovery {
     /// Documents of resources in discovery's order; the address is where clients find the server.
     pub fn new(resources: &[Served], address: &str) -> Self {
         let documents = Documents::new(resources, address);
-        Self { documents: Arc::new(ArcSwap::from_pointee(documents)), address: address.into() }
+        let documents = Arc::new(ArcSwap::from_pointee(documents));
+        let (base, openapi) = (resources.into(), OpenApi::default());
+        Self { documents, openapi, base, address: address.into() }
     }
 
     /// Documents of the built-in resources.
@@ -59,9 +65,17 @@ impl Discovery {
         Self::new(&served::built_in(), address)
     }
 
-    /// Replaces the resources, custom ones among them.
-    pub fn replace(&self, resources: &[Served]) {
-        self.documents.store(Arc::new(Documents::new(resources, &self.address)));
+    /// Tells of these resources beside the built-in ones, in OpenAPI as well.
+    pub fn replace_custom(&self, custom: Vec<CustomDocument>) {
+        let mut resources = self.base.to_vec();
+        resources.extend(custom.iter().map(|one| Served::from(&one.row)));
+        self.documents.store(Arc::new(Documents::new(&resources, &self.address)));
+        self.openapi.replace_custom(custom);
+    }
+
+    /// The OpenAPI documents of what is served.
+    pub(crate) fn openapi(&self) -> &OpenApi {
+        &self.openapi
     }
 
     /// Whether any resource of a group is served.

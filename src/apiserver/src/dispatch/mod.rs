@@ -22,7 +22,6 @@ use crate::discovery::{Discovery, Document};
 use crate::health::{Health, not_found};
 use crate::metrics::Metrics;
 use crate::oidc::Oidc;
-use crate::openapi::OpenApi;
 use crate::{policy, respond, version};
 
 /// The service that carries resources: verbs, streams and proxies. It gets what is authorized, no less.
@@ -33,7 +32,6 @@ pub type Rest = BoxCloneSyncService<Authorized, Response<Body>, ApiError>;
 pub(crate) struct Dispatch {
     pub(crate) rest: Rest,
     pub(crate) discovery: Discovery,
-    pub(crate) openapi: OpenApi,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) oidc: Option<Oidc>,
@@ -86,7 +84,7 @@ impl Dispatch {
             Route::Policy(question) => question.answer(&self.authorities, query),
             Route::OidcConfiguration => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::configuration)),
             Route::Jwks => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::jwks)),
-            Route::OpenApi => self.openapi.answer(path, &parts.headers, query).await,
+            Route::OpenApi => self.discovery.openapi().answer(path, &parts.headers, query).await,
             Route::Discovery(document) => self.discover(document, parts),
             Route::Index => Ok(route::index(&self.discovery)),
             Route::BelowGroup(group) if self.discovery.knows(group) => Err(ApiError::no_such_path()),

@@ -4,6 +4,7 @@ use portcullis_api::{Map, Value};
 use portcullis_schema::rows;
 use serde_json::json;
 
+use super::custom::CustomDocument;
 use super::operations::add_paths;
 use super::schemas::{Dialect, Schemas};
 use super::words::Words;
@@ -11,12 +12,16 @@ use super::words::Words;
 const SECURITY: &str = "Bearer Token authentication";
 
 /// The document of version 2.
-pub(super) fn v2() -> Value {
+pub(super) fn v2(custom: &[CustomDocument]) -> Value {
     let words = Words::unpack();
     let mut schemas = Schemas::new(Dialect::V2, &words);
     let mut paths = Map::new();
     for row in rows() {
         add_paths(row, Dialect::V2, &mut schemas, &mut paths);
+    }
+    for one in custom {
+        one.define(&mut schemas);
+        add_paths(&one.row, Dialect::V2, &mut schemas, &mut paths);
     }
     json!({
         "swagger": "2.0",
@@ -31,12 +36,16 @@ pub(super) fn v2() -> Value {
 }
 
 /// The document of version 3 for one group and version; the group is empty for the core group.
-pub(super) fn v3(group: &str, version: &str) -> Value {
+pub(super) fn v3(group: &str, version: &str, custom: &[CustomDocument]) -> Value {
     let words = Words::unpack();
     let mut schemas = Schemas::new(Dialect::V3, &words);
     let mut paths = Map::new();
     for row in rows().iter().filter(|row| &*row.gvr.gv.group == group && &*row.gvr.gv.version == version) {
         add_paths(row, Dialect::V3, &mut schemas, &mut paths);
+    }
+    for one in custom.iter().filter(|one| one.is_of(group, version)) {
+        one.define(&mut schemas);
+        add_paths(&one.row, Dialect::V3, &mut schemas, &mut paths);
     }
     v3_document(paths, schemas.finish())
 }

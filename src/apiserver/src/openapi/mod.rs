@@ -3,6 +3,7 @@
 //! A document is a few megabytes and made in the blink of an eye; nothing of it is in memory before
 //! somebody asks, and of what was made only the compressed bytes stay.
 
+mod custom;
 mod documents;
 mod operations;
 mod parameters;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -33,6 +35,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 use tokio::sync::OnceCell;
 
+pub use custom::{CustomDocument, CustomVersion, ReadVersion};
+
 use crate::health::not_found;
 use crate::respond::{self, JSON};
 
@@ -45,7 +49,14 @@ const REVISION: u32 = 1;
 
 /// The documents made so far. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct OpenApi(Arc<Mutex<HashMap<Name, Arc<OnceCell<Packed>>>>>);
+pub(crate) struct OpenApi(Arc<ArcSwap<Edition>>);
+
+/// The documents of one set of custom resources.
+#[derive(Default)]
+struct Edition {
+    custom: Vec<CustomDocument>,
+    made: Mutex<HashMap<Name, Arc<OnceCell<Packed>>>>,
+}
 
 /// Which document.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -64,6 +75,11 @@ struct Packed {
 }
 
 impl OpenApi {
+    /// Tells of these custom resources from now on.
+    pub(crate) fn replace_custom(&self, custom: Vec<CustomDocument>) {
+        self.0.store(Arc::new(Edition { custom, made: Mutex::default() }));
+    }
+
     /// Answers for a path below `/openapi`; `None` when there is nothing.
     pub(crate) async fn answer(
         &self,
@@ -73,7 +89,7 @@ impl OpenApi {
     ) -> Result<Response<Body>, ApiError> {
         match path {
             "/openapi/v2" => self.v2(headers).await,
-            "/openapi/v3" | "/openapi/v3/" => Ok(index(headers)),
+            "/openapi/v3" | "/openapi/v3/" => Ok(index(&self.0.load(), headers)),
             _ => match path.strip_prefix("/openapi/v3/") {
                 Some(place) => self.v3(place, headers, query).await,
                 None => Ok(not_found()),
@@ -91,12 +107,13 @@ impl OpenApi {
             }
         });
         let Some((name, media)) = first else { return Ok(not_acceptable()) };
-        let packed = self.packed(name).await?;
+        let packed = self.0.load_full().packed(name).await?;
         Ok(packed.answer(headers, media))
     }
 
     async fn v3(&self, place: &str, headers: &HeaderMap, query: &str) -> Result<Response<Body>, ApiError> {
-        if !places().any(|known| known == place) {
+        let edition = self.0.load_full();
+        if !edition.places().iter().any(|known| known == place) {
             return Ok(not_found());
         }
         let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
@@ -110,11 +127,11 @@ impl OpenApi {
             return Ok(not_acceptable());
         }
         let asked = query::first(query, "hash").filter(|hash| !hash.is_empty());
-        let current = hash(place);
+        let current = edition.hash(place);
         if asked.as_deref().is_some_and(|asked| asked != current) {
-            return Ok(moved(&url(place)));
+            return Ok(moved(&edition.url(place)));
         }
-        let packed = self.packed(Name::V3(place.to_owned())).await?;
+        let packed = edition.packed(Name::V3(place.to_owned())).await?;
         let mut response = packed.answer(headers, "application/json");
         if asked.is_some() {
             let headers = response.headers_mut();
@@ -123,12 +140,15 @@ impl OpenApi {
         }
         Ok(response)
     }
+}
 
+impl Edition {
     /// The document, made by whoever asks first while the others wait.
-    async fn packed(&self, name: Name) -> Result<Packed, ApiError> {
-        let cell = self.0.lock().entry(name.clone()).or_default().clone();
+    async fn packed(self: Arc<Self>, name: Name) -> Result<Packed, ApiError> {
+        let cell = self.made.lock().entry(name.clone()).or_default().clone();
         let packed = cell.get_or_try_init(|| async {
-            tokio::task::spawn_blocking(move || make(&name))
+            let edition = self.clone();
+            tokio::task::spawn_blocking(move || edition.make(&name))
                 .await
                 .map_err(|cause| ApiError::internal(format!("OpenAPI document was not made: {cause}")))
         });
@@ -136,22 +156,79 @@ impl OpenApi {
     }
 }
 
+impl Edition {
+    fn make(&self, name: &Name) -> Packed {
+        let (bytes, tag) = match name {
+            Name::V2Json => (json_bytes(&documents::v2(&self.custom)), self.hash("v2")),
+            Name::V2Proto => (proto::document(&documents::v2(&self.custom)), self.hash("v2.proto")),
+            Name::V3(place) => (json_bytes(&self.v3_document(place)), self.hash(place)),
+        };
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        // Writing to memory does not fail.
+        let gzip = packed.write_all(&bytes).and_then(|()| packed.finish()).unwrap_or_default();
+        Packed { gzip: gzip.into(), tag: quoted(&tag) }
+    }
+
+    /// The parts of the API that have a document of version 3.
+    fn places(&self) -> Vec<String> {
+        let fixed = [".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"];
+        let mut places: Vec<String> = fixed.map(str::to_owned).into();
+        let built_in = groups().iter().flat_map(|group| &group.versions);
+        for gv in built_in.chain(self.custom.iter().map(|one| &one.row.gvr.gv)) {
+            let own = match &*gv.group {
+                "" => vec![format!("api/{}", gv.version)],
+                group => vec![format!("apis/{group}"), format!("apis/{group}/{}", gv.version)],
+            };
+            places.extend(own.into_iter().filter(|place| !places.contains(place)).collect::<Vec<_>>());
+        }
+        places
+    }
+
+    fn v3_document(&self, place: &str) -> Value {
+        let parts: Vec<&str> = place.split('/').collect();
+        match *parts.as_slice() {
+            ["api", version] => documents::v3("", version, &self.custom),
+            ["apis", group, version] => documents::v3(group, version, &self.custom),
+            ["api"] => {
+                documents::v3_listing("/api/", Some("io.k8s.apimachinery.pkg.apis.meta.v1.APIVersions"))
+            }
+            ["apis"] => {
+                documents::v3_listing("/apis/", Some("io.k8s.apimachinery.pkg.apis.meta.v1.APIGroupList"))
+            }
+            ["apis", group] => documents::v3_listing(
+                &format!("/apis/{group}/"),
+                Some("io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup"),
+            ),
+            _ => documents::v3_listing(&format!("/{place}/"), None),
+        }
+    }
+
+    /// A document's tag. Documents change with the program and with definitions, so it is made of the
+    /// program's version, the document's name and what those definitions are known by; an index needs no
+    /// document made.
+    fn hash(&self, place: &str) -> String {
+        let mut digest = Sha512::new();
+        digest.update(format!("{}\n{}\n{place}", env!("CARGO_PKG_VERSION"), REVISION));
+        let whole = !place.starts_with("api");
+        for one in &self.custom {
+            let gv = &one.row.gvr.gv;
+            if whole || place == format!("apis/{}/{}", gv.group, gv.version) {
+                digest.update(format!("\n{:?} {:?}", one.row.gvr, one.row.verbs));
+                digest.update(one.tag);
+            }
+        }
+        format!("{:X}", digest.finalize())
+    }
+
+    fn url(&self, place: &str) -> String {
+        format!("/openapi/v3/{place}?hash={}", self.hash(place))
+    }
+}
+
 impl fmt::Debug for OpenApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenApi").finish_non_exhaustive()
     }
-}
-
-fn make(name: &Name) -> Packed {
-    let (bytes, tag) = match name {
-        Name::V2Json => (json_bytes(&documents::v2()), hash("v2")),
-        Name::V2Proto => (proto::document(&documents::v2()), hash("v2.proto")),
-        Name::V3(place) => (json_bytes(&v3_document(place)), hash(place)),
-    };
-    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing to memory does not fail.
-    let gzip = packed.write_all(&bytes).and_then(|()| packed.finish()).unwrap_or_default();
-    Packed { gzip: gzip.into(), tag: quoted(&tag) }
 }
 
 fn json_bytes(document: &Value) -> Vec<u8> {
@@ -186,55 +263,18 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     accepted.split(',').any(|coding| coding.trim() == "gzip")
 }
 
-/// The parts of the API that have a document of version 3.
-fn places() -> impl Iterator<Item = String> {
-    let fixed = [".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"];
-    let listings =
-        groups().iter().filter(|group| !group.name.is_empty()).map(|group| format!("apis/{}", group.name));
-    let versions = groups().iter().flat_map(|group| &group.versions).map(|gv| match &*gv.group {
-        "" => format!("api/{}", gv.version),
-        group => format!("apis/{group}/{}", gv.version),
-    });
-    fixed.into_iter().map(str::to_owned).chain(listings).chain(versions)
-}
-
-fn v3_document(place: &str) -> Value {
-    let parts: Vec<&str> = place.split('/').collect();
-    match *parts.as_slice() {
-        ["api", version] => documents::v3("", version),
-        ["apis", group, version] => documents::v3(group, version),
-        ["api"] => documents::v3_listing("/api/", Some("io.k8s.apimachinery.pkg.apis.meta.v1.APIVersions")),
-        ["apis"] => {
-            documents::v3_listing("/apis/", Some("io.k8s.apimachinery.pkg.apis.meta.v1.APIGroupList"))
-        }
-        ["apis", group] => documents::v3_listing(
-            &format!("/apis/{group}/"),
-            Some("io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup"),
-        ),
-        _ => documents::v3_listing(&format!("/{place}/"), None),
-    }
-}
-
-/// A document's tag. Documents change only with the program, so it is made of the program's version
-/// and the document's name, and an index needs no document made.
-fn hash(place: &str) -> String {
-    let digest = Sha512::digest(format!("{}\n{}\n{place}", env!("CARGO_PKG_VERSION"), REVISION));
-    format!("{digest:X}")
-}
-
-fn url(place: &str) -> String {
-    format!("/openapi/v3/{place}?hash={}", hash(place))
-}
-
 fn quoted(tag: &str) -> HeaderValue {
     HeaderValue::try_from(format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// Where the documents of version 3 are.
-fn index(headers: &HeaderMap) -> Response<Body> {
-    let paths: serde_json::Map<String, Value> =
-        places().map(|place| (place.clone(), json!({ "serverRelativeURL": url(&place) }))).collect();
-    let tag = quoted(&hash("index"));
+fn index(edition: &Edition, headers: &HeaderMap) -> Response<Body> {
+    let paths: serde_json::Map<String, Value> = edition
+        .places()
+        .into_iter()
+        .map(|place| (place.clone(), json!({ "serverRelativeURL": edition.url(&place) })))
+        .collect();
+    let tag = quoted(&edition.hash("index"));
     let mut response = if headers.get(IF_NONE_MATCH).is_some_and(|known| *known == tag) {
         let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;

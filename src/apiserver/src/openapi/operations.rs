@@ -1,6 +1,7 @@
 //! Paths: what may be done with each resource, in the dialect of either OpenAPI version.
 
 use portcullis_api::{GroupVersion, Gvk, Map, Value};
+use portcullis_schema::custom::openapi::definition_name;
 use portcullis_schema::{Row, Subresource, kind};
 use serde_json::json;
 
@@ -183,7 +184,10 @@ impl Writer<'_, '_, '_> {
     fn refer(&mut self, gvk: &Gvk) -> Value {
         match kind(gvk) {
             Some(kind) => self.schemas.refer(kind.root_struct().definition),
-            None => json!({ "type": "object" }),
+            None => {
+                let name = definition_name(&gvk.gv.group, &gvk.gv.version, &gvk.kind);
+                self.schemas.refer_added(&name).unwrap_or_else(|| json!({ "type": "object" }))
+            }
         }
     }
 }

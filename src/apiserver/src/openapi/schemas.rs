@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::words::Words;
 
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
 /// Which OpenAPI.
@@ -48,6 +50,23 @@ impl<'w> Schemas<'w> {
             by_definition.entry(kind.root_struct().definition).or_default().push(kind);
         }
         Self { dialect, words, kinds: by_definition, done: BTreeMap::new(), wanted: Vec::new() }
+    }
+
+    /// Which OpenAPI it is made for.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Adds ready definitions of custom kinds, and what their heads refer to.
+    pub(super) fn add(&mut self, definitions: impl IntoIterator<Item = (String, Value)>) {
+        self.done.extend(definitions);
+        self.refer(OBJECT_META);
+        self.refer(LIST_META);
+    }
+
+    /// A reference to a definition that was added.
+    pub(super) fn refer_added(&self, definition: &str) -> Option<Value> {
+        self.done.contains_key(definition).then(|| self.dialect.reference(definition))
     }
 
     /// A reference to a definition, which will be among the finished ones.

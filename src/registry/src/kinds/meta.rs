@@ -12,6 +12,7 @@ use super::check::{At, IMMUTABLE, flag, immutable, int, items, non_negative, tex
 const ANNOTATIONS_MAX: usize = 256 * 1024;
 const FIELD_MANAGER_MAX: usize = 128;
 const SUBRESOURCE_MAX: usize = 256;
+const OF_EXTENSIONS: [&str; 2] = ["apiextensions.k8s.io/", "apiregistration.k8s.io/"];
 const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
 /// A rule for names; the flag tells that the text is only the start of a name (`generateName`).
@@ -145,7 +146,8 @@ fn requirement(expression: &Value, any_value: bool, at: At<'_>, errors: &mut Err
     }
 }
 
-fn generic_meta(new: &Object, namespaced: bool, rule: NameRule, errors: &mut ErrorList) {
+/// The rules for metadata, with a rule for names, that every server of upstream shares.
+pub(crate) fn generic_meta(new: &Object, namespaced: bool, rule: NameRule, errors: &mut ErrorList) {
     let at = At::root("metadata");
     let empty = Value::Null;
     let meta = new.get("metadata").unwrap_or(&empty);
@@ -227,7 +229,11 @@ fn finalizers(meta: &Value, at: At<'_>, errors: &mut ErrorList) {
 }
 
 /// Finalizers without a domain must be known ones.
+/// Finalizers as the core demands them; the servers of extensions demand less of their own kinds.
 fn kube_finalizers(new: &Object, errors: &mut ErrorList) {
+    if OF_EXTENSIONS.iter().any(|group| new.api_version().starts_with(group)) {
+        return;
+    }
     let meta = At::root("metadata");
     let at = meta.child("finalizers");
     for (i, finalizer) in new.finalizers().enumerate() {
@@ -266,7 +272,8 @@ pub(crate) fn field_manager(manager: &str, at: At<'_>, errors: &mut ErrorList) {
     }
 }
 
-fn generic_meta_update(new: &Object, old: &Object, errors: &mut ErrorList) {
+/// The rules for a change of metadata that every server of upstream shares.
+pub(crate) fn generic_meta_update(new: &Object, old: &Object, errors: &mut ErrorList) {
     let at = At::root("metadata");
     if old.is_deleting() {
         no_new_finalizers(new, old, at.child("finalizers"), errors);

@@ -18,6 +18,7 @@ use super::{encode, no_protobuf, partial, respond, table};
 use crate::Response;
 use crate::call::Call;
 use crate::negotiate::{Encoding, Output, Shape};
+use crate::resource::Resource;
 use crate::verbs::list::Selected;
 
 /// A frame is handed to the connection when it has grown to this size.
@@ -36,6 +37,15 @@ impl ListMeta {
     pub(crate) fn of_object(object: &Value) -> Self {
         let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();
         Self { resource_version: version.to_owned(), ..Self::default() }
+    }
+
+    /// A custom list says that nothing follows.
+    fn of_custom(&self) -> Value {
+        let mut meta = self.to_value();
+        if let Some(meta) = meta.as_object_mut() {
+            meta.entry("continue").or_insert_with(|| "".into());
+        }
+        meta
     }
 
     pub(crate) fn to_value(&self) -> Value {
@@ -88,7 +98,7 @@ fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> Result
     let trees = selected.entries.iter().map(|entry| call.resource.bare_tree(entry));
     let trees = trees.collect::<Result<Vec<Object>>>()?;
     let Shape::Metadata(_) = output.shape else {
-        let kind = call.resource.kind.built_in().ok_or_else(|| no_protobuf(call.resource.kind.kind()))?;
+        let kind = call.resource.kind.built_in().ok_or_else(|| no_protobuf("List"))?;
         return Ok(protobuf::encode_list(kind, &meta, &trees).into());
     };
     let kind = portcullis_schema::kind_named("meta.k8s.io", "v1", "PartialObjectMetadata")
@@ -117,6 +127,10 @@ fn shape(call: &Call<'_>, output: Output, items: Vec<Value>, list_meta: &ListMet
     let meta = list_meta.to_value();
     Ok(match output.shape {
         Shape::Table(version) => table(call.resource, &call.query, version, list_meta, &items)?,
+        Shape::Full if call.resource.custom().is_some() => json!({
+            "kind": call.resource.row.list_kind, "apiVersion": call.resource.kind.api_version(),
+            "metadata": list_meta.of_custom(), "items": with_heads(call.resource, items),
+        }),
         Shape::Full => json!({
             "kind": call.resource.row.list_kind, "apiVersion": call.resource.kind.api_version(),
             "metadata": meta, "items": items,
@@ -131,7 +145,18 @@ fn shape(call: &Call<'_>, output: Output, items: Vec<Value>, list_meta: &ListMet
     })
 }
 
+fn with_heads(resource: &Resource, mut items: Vec<Value>) -> Vec<Value> {
+    for item in items.iter_mut().filter_map(Value::as_object_mut) {
+        item.insert("apiVersion".into(), resource.kind.api_version().into());
+        item.insert("kind".into(), resource.kind.kind().into());
+    }
+    items
+}
+
 fn stream(call: &Call<'_>, selected: Selected) -> Body {
+    if call.resource.custom().is_some() {
+        return custom_stream(call, selected);
+    }
     let mut head = BytesMut::with_capacity(256);
     head.put_slice(b"{\"kind\":\"");
     head.put_slice(call.resource.row.list_kind.as_bytes());
@@ -140,13 +165,27 @@ fn stream(call: &Call<'_>, selected: Selected) -> Body {
     head.put_slice(b"\",\"metadata\":");
     head.put_slice(selected.meta.to_value().to_string().as_bytes());
     head.put_slice(b",\"items\":[");
-    let frames = Frames { head: Some(head), entries: selected.entries.into_iter(), first: true, done: false };
-    frames.map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
+    Frames::new(head, Bytes::new(), Bytes::from_static(b"]}\n"), selected).into_body()
+}
+
+/// Go writes custom lists as sorted maps whose items say what they are.
+fn custom_stream(call: &Call<'_>, selected: Selected) -> Body {
+    let resource = call.resource;
+    let mut head = BytesMut::with_capacity(64);
+    head.put_slice(b"{\"apiVersion\":\"");
+    head.put_slice(resource.kind.api_version().as_bytes());
+    head.put_slice(b"\",\"items\":[");
+    let (kind, meta) = (&resource.row.list_kind, selected.meta.of_custom());
+    let tail = format!("],\"kind\":\"{kind}\",\"metadata\":{meta}}}\n");
+    Frames::new(head, resource.head.clone(), tail.into(), selected).into_body()
 }
 
 /// A list body: head, items, tail, in frames of at least [`FRAME`] bytes.
 struct Frames {
     head: Option<BytesMut>,
+    /// What comes before each item's body instead of its brace; may be empty.
+    item_head: Bytes,
+    tail: Bytes,
     entries: std::vec::IntoIter<Arc<Entry>>,
     first: bool,
     done: bool,
@@ -176,20 +215,34 @@ impl HttpBody for Frames {
 }
 
 impl Frames {
+    fn new(head: BytesMut, item_head: Bytes, tail: Bytes, selected: Selected) -> Self {
+        let entries = selected.entries.into_iter();
+        Self { head: Some(head), item_head, tail, entries, first: true, done: false }
+    }
+
+    fn into_body(self) -> Body {
+        self.map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
+    }
+
     fn next_frame(&mut self) -> Bytes {
         let mut frame = self.head.take().unwrap_or_default();
         let next = self.entries.as_slice().first().map_or(0, |entry| entry.body().len());
         frame.reserve((FRAME + next).min(FRAME * 2 + next));
         while frame.len() < FRAME {
             let Some(entry) = self.entries.next() else {
-                frame.put_slice(b"]}\n");
+                frame.put_slice(&self.tail);
                 self.done = true;
                 break;
             };
             if !std::mem::take(&mut self.first) {
                 frame.put_u8(b',');
             }
-            frame.put_slice(entry.body());
+            if self.item_head.is_empty() {
+                frame.put_slice(entry.body());
+            } else {
+                frame.put_slice(&self.item_head);
+                frame.put_slice(entry.body().get(1..).unwrap_or_default());
+            }
         }
         frame.freeze()
     }

@@ -7,7 +7,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
 use http::{HeaderValue, StatusCode};
 use portcullis_api::body::full;
-use portcullis_api::{ApiError, Body, GroupVersion, Object, Result, Value};
+use portcullis_api::{ApiError, Body, GroupVersion, Object, Reason, Result, Value};
 use portcullis_schema::kind_named;
 use serde_json::json;
 
@@ -123,13 +123,17 @@ fn protobuf(tree: &Value) -> Result<Vec<u8>> {
     let object = Object::new(tree.as_object().cloned().unwrap_or_default());
     let gv = GroupVersion::parse(object.api_version());
     let kind = gv.and_then(|gv| kind_named(&gv.group, &gv.version, object.kind()));
-    let kind = kind.ok_or_else(|| no_protobuf(object.kind()))?;
+    let kind = kind.ok_or_else(|| no_protobuf(""))?;
     Ok(portcullis_schema::protobuf::encode(kind, &object))
 }
 
-/// Negotiation offers no protobuf where there is none.
-fn no_protobuf(kind: &str) -> ApiError {
-    ApiError::internal(format!("{kind} has no protobuf form"))
+/// 406 for a custom object or, as `suffix` says, a list of them.
+fn no_protobuf(suffix: &str) -> ApiError {
+    let message = format!(
+        "object *unstructured.Unstructured{suffix} does not implement the protobuf marshalling interface and cannot \
+         be encoded to a protobuf message"
+    );
+    ApiError::new(Reason::NotAcceptable, message)
 }
 
 /// A head (`{"kind":…,`) before a body that begins with a brace.

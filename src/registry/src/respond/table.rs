@@ -1,6 +1,8 @@
 //! Server-side tables: what `kubectl get` prints.
 
-use portcullis_api::{ApiError, Result, Value};
+use std::borrow::Cow;
+
+use portcullis_api::{ApiError, Object, Result, Value};
 use serde_json::{Map, json};
 
 use super::list::ListMeta;
@@ -42,7 +44,7 @@ pub(crate) fn table(
     let mut sorted: Vec<&Value> = objects.iter().collect();
     print::sort_rows(&resource.gr.group, &resource.gr.resource, &mut sorted);
     let rows = sorted.into_iter().map(|object| row(resource, version, include, object)).collect();
-    Ok(assemble(columns(resource), version, meta, rows, has_headers(query)))
+    Ok(assemble(&columns(resource), version, meta, rows, has_headers(query)))
 }
 
 /// The table of a scale, whichever kind of object it is the scale of.
@@ -56,7 +58,7 @@ pub(crate) fn scale_table(query: &Query, version: MetaVersion, scale: &Value) ->
     let cells = print::cells(group, resource, scale, jiff::Timestamp::now());
     let rows = vec![json!({ "cells": cells, "object": shown })];
     let meta = ListMeta::of_object(scale);
-    Ok(assemble(print::columns(group, resource), version, &meta, rows, has_headers(query)))
+    Ok(assemble(&definitions(print::columns(group, resource)), version, &meta, rows, has_headers(query)))
 }
 
 /// `PartialObjectMetadata` of a scale.
@@ -80,17 +82,17 @@ pub(crate) fn event_table(
     object: &Value,
     headers: bool,
 ) -> Value {
-    assemble(columns(resource), version, meta, vec![row(resource, version, include, object)], headers)
+    assemble(&columns(resource), version, meta, vec![row(resource, version, include, object)], headers)
 }
 
 fn assemble(
-    columns: &[Column],
+    columns: &Value,
     version: MetaVersion,
     meta: &ListMeta,
     rows: Vec<Value>,
     headers: bool,
 ) -> Value {
-    let columns = if headers { definitions(columns) } else { Value::Null };
+    let columns = if headers { columns } else { &Value::Null };
     json!({
         "kind": "Table",
         "apiVersion": version.api_version(),
@@ -102,7 +104,13 @@ fn assemble(
 
 fn row(resource: &Resource, version: MetaVersion, include: Include, object: &Value) -> Value {
     let gr = &resource.gr;
-    let cells = print::cells(&gr.group, &gr.resource, object, jiff::Timestamp::now());
+    let cells = match resource.custom() {
+        Some(serving) => {
+            let tree = Object::new(object.as_object().cloned().unwrap_or_default());
+            serving.columns().cells(&tree, jiff::Timestamp::now())
+        }
+        None => print::cells(&gr.group, &gr.resource, object, jiff::Timestamp::now()),
+    };
     let mut row = Map::new();
     row.insert("cells".into(), Value::Array(cells));
     if let Some(conditions) = print::conditions(&gr.group, &gr.resource, object) {
@@ -122,8 +130,11 @@ fn row(resource: &Resource, version: MetaVersion, include: Include, object: &Val
     Value::Object(row)
 }
 
-fn columns(resource: &Resource) -> &'static [Column] {
-    print::columns(&resource.gr.group, &resource.gr.resource)
+fn columns(resource: &Resource) -> Cow<'_, Value> {
+    match resource.custom() {
+        Some(serving) => Cow::Borrowed(serving.columns().definitions()),
+        None => Cow::Owned(definitions(print::columns(&resource.gr.group, &resource.gr.resource))),
+    }
 }
 
 fn definitions(columns: &[Column]) -> Value {

@@ -42,7 +42,7 @@ pub(super) fn stream(call: &mut Call<'_>) -> Result<Response> {
 
 fn pod(call: &Call<'_>) -> Result<Object> {
     let name = &*call.target.name;
-    let live = call.live(name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+    let live = call.live_built_in(name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
     Ok(live.object)
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
         None => DeleteOptions::default(),
     };
     delete_options.dry_run |= options.dry_run;
-    let live = call.live(&name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
+    let live = call.live(&name).await?.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
     if !may_skip_budget(&live.object) {
         spend_budget(call, &live.object, delete_options.dry_run).await?;
     }

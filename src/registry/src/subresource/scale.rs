@@ -1,12 +1,14 @@
 //! `scale`: the replica count of a workload as an object of its own.
 
 use http::StatusCode;
-use portcullis_api::field::{Error, Path};
+use portcullis_api::field::{Error, Path, go_quote};
 use portcullis_api::{ApiError, Object, Result, Value, Verb, time};
 use portcullis_schema::managed::{OneVersion, ScaleOwners, Writable};
 use portcullis_schema::patch::Patch;
 
 use crate::call::Call;
+use crate::custom::Serving;
+use crate::custom::scale::ScalePaths;
 use crate::kinds::others::scale;
 use crate::negotiate::{self, Endpoint, Output, Shape};
 use crate::options::WriteOptions;
@@ -27,7 +29,14 @@ pub(super) async fn serve(call: &mut Call<'_>, verb: Verb) -> Result<Response> {
 async fn read(call: &mut Call<'_>, output: Output) -> Result<Response> {
     call.registry.reach(call.query.text("resourceVersion")).await?;
     let name = call.target.name.clone();
-    let live = call.live(&name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
+    let live = call.live(&name).await?.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
+    if let Some(paths) = custom_paths(call) {
+        let found = paths.of(&live.object).map_err(|why| ApiError::internal_said(&why))?;
+        if !found.replicas {
+            let why = format!("the spec replicas field {} does not exist", go_quote(paths.spec()));
+            return Err(ApiError::internal_said(&why));
+        }
+    }
     answer(call, output, &live.object)
 }
 
@@ -43,7 +52,7 @@ async fn replace(call: &mut Call<'_>, output: Output) -> Result<Response> {
 }
 
 async fn change(call: &mut Call<'_>, output: Output) -> Result<Response> {
-    let format = patch::format(call.content_type())?;
+    let format = patch::format(call)?;
     let body = call.read_body().await?;
     let options = WriteOptions::of_patch(&call.query, format)?;
     let parsed = Patch::parse(format, &body, options.field_validation)?;
@@ -53,6 +62,9 @@ async fn change(call: &mut Call<'_>, output: Output) -> Result<Response> {
     })
     .await
 }
+
+/// The smallest number that a count can be, which stands for no number.
+const NEVER_SET: i64 = -2_147_483_648;
 
 type Want<'w> = dyn Fn(&mut Call<'_>, &Object) -> Result<Object> + Send + Sync + 'w;
 
@@ -66,13 +78,21 @@ async fn store(
     let strategy = call.resource.strategy()?;
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
-        let current = to_scale(call, live)?;
+        let current = current(call, live)?;
         let mut wanted = want(call, &current)?;
-        check(&wanted, &name)?;
+        check_name(&wanted, &name)?;
         let mut new = live.clone();
-        scale::from_scale(&call.resource.gr.group, &call.resource.gr.resource, &wanted, &mut new);
-        new.set_meta_str("resourceVersion", wanted.resource_version());
-        own(call, options, (&current, &mut wanted), (live, &mut new))?;
+        match custom_paths(call) {
+            Some(paths) => put_custom(call, paths, &wanted, live, &mut new)?,
+            None => {
+                check_replicas(&wanted, &name)?;
+                scale::from_scale(&call.resource.gr.group, &call.resource.gr.resource, &wanted, &mut new);
+                own(call, options, (&current, &mut wanted), (live, &mut new))?;
+            }
+        }
+        if !wanted.resource_version().is_empty() {
+            new.set_meta_str("resourceVersion", wanted.resource_version());
+        }
         Ok(new)
     };
     let change =
@@ -82,6 +102,50 @@ async fn store(
     answer(call, output, &object)
 }
 
+/// What a scale's patch begins with. Replicas that were never set are a number nobody would ask for.
+fn current(call: &Call<'_>, live: &Object) -> Result<Object> {
+    let mut current = to_scale(call, live)?;
+    if let Some(paths) = custom_paths(call)
+        && !paths.of(live).is_ok_and(|found| found.replicas)
+    {
+        current.set_at(&["spec", "replicas"], NEVER_SET.into());
+    }
+    Ok(current)
+}
+
+/// The replicas of a custom object belong to nobody after they were set through its scale, as upstream.
+fn put_custom(
+    call: &Call<'_>,
+    paths: &ScalePaths,
+    wanted: &Object,
+    live: &Object,
+    new: &mut Object,
+) -> Result<()> {
+    let replicas = wanted.at(&["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
+    if replicas == NEVER_SET {
+        let path = go_quote(paths.spec());
+        return Err(ApiError::bad_request(format!("the spec replicas field {path} cannot be empty")));
+    }
+    paths.put(replicas, new);
+    let replica_paths = call.resource.custom().map(Serving::replica_paths).unwrap_or_default();
+    let replicas: Vec<(&str, Option<&[&str]>)> =
+        replica_paths.iter().map(|(version, path)| (*version, path.as_deref())).collect();
+    let parent = entries(live);
+    let api_version = call.resource.kind.api_version();
+    let owners = ScaleOwners { parent: &parent, api_version, replicas: &replicas };
+    put_entries(new, owners.to_parent(&[]).map_err(ApiError::internal)?);
+    Ok(())
+}
+
+fn custom_paths<'a>(call: &Call<'a>) -> Option<&'a ScalePaths> {
+    call.resource.custom()?.scale()
+}
+
+fn entries(object: &Object) -> Vec<Value> {
+    let list = object.metadata().and_then(|meta| meta.get("managedFields")).and_then(Value::as_array);
+    list.cloned().unwrap_or_default()
+}
+
 /// Ownership is decided on the scale and carried back to the workload.
 fn own(
     call: &Call<'_>,
@@ -89,10 +153,6 @@ fn own(
     (current, wanted): (&Object, &mut Object),
     (live, new): (&Object, &mut Object),
 ) -> Result<()> {
-    let entries = |object: &Object| -> Vec<Value> {
-        let list = object.metadata().and_then(|meta| meta.get("managedFields")).and_then(Value::as_array);
-        list.cloned().unwrap_or_default()
-    };
     let parent = entries(live);
     let api_version = call.resource.kind.api_version();
     let owners =
@@ -113,12 +173,16 @@ fn put_entries(object: &mut Object, entries: Option<Value>) {
     };
 }
 
-fn check(wanted: &Object, name: &str) -> Result<()> {
+fn check_name(wanted: &Object, name: &str) -> Result<()> {
     if !wanted.name().is_empty() && wanted.name() != name {
         let message =
             format!("the name of the object ({}) does not match the name on the URL ({name})", wanted.name());
         return Err(ApiError::bad_request(message));
     }
+    Ok(())
+}
+
+fn check_replicas(wanted: &Object, name: &str) -> Result<()> {
     let replicas = wanted.at(&["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
     if replicas >= 0 {
         return Ok(());
@@ -129,6 +193,9 @@ fn check(wanted: &Object, name: &str) -> Result<()> {
 }
 
 fn to_scale(call: &Call<'_>, object: &Object) -> Result<Object> {
+    if let Some(paths) = custom_paths(call) {
+        return paths.of(object).map(|found| found.scale).map_err(|why| ApiError::internal_said(&why));
+    }
     scale::to_scale(&call.resource.gr.group, &call.resource.gr.resource, object)
         .ok_or_else(|| ApiError::internal(format!("{} has no scale", call.resource.gr)))
 }

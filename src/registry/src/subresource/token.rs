@@ -76,7 +76,8 @@ fn account(call: &Call<'_>, request: &Object) -> Result<Object> {
     if !request.namespace().is_empty() && request.namespace() != &*call.target.namespace {
         return refuse("namespace", request.namespace(), "namespace");
     }
-    let account = call.live(name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?.object;
+    let account =
+        call.live_built_in(name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?.object;
     if !request.uid().is_empty() && request.uid() != account.uid() {
         let gr = GroupResource::new("authentication.k8s.io", "TokenRequest");
         let why = format!(

@@ -11,7 +11,7 @@ use crate::call::{Call, Live};
 use crate::door::{Effect, Written};
 use crate::negotiate::{self, Endpoint, Output};
 use crate::options::{DeleteOptions, Propagation};
-use crate::{Response, respond};
+use crate::{Response, custom, respond};
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
@@ -35,7 +35,9 @@ pub(crate) async fn options(call: &mut Call<'_>) -> Result<DeleteOptions> {
     }
     let media = call.media_type()?;
     let gv = &call.resource.row.gvr.gv;
-    let kind = portcullis_schema::kind_named(&gv.group, &gv.version, "DeleteOptions")
+    let built_in = call.resource.custom().is_none();
+    let (group, version) = if built_in { (&*gv.group, &*gv.version) } else { ("", "v1") };
+    let kind = portcullis_schema::kind_named(group, version, "DeleteOptions")
         .ok_or_else(|| ApiError::internal("the DeleteOptions kind is not built in"))?;
     let decoded = portcullis_schema::decode::decode_body(kind, &body, media, FieldValidation::Ignore)?;
     DeleteOptions::of_body(&decoded.object.into())
@@ -74,7 +76,7 @@ enum Attempt {
 pub(crate) async fn run(call: &mut Call<'_>, name: &str, options: &DeleteOptions) -> Result<Outcome> {
     let mut options = Cow::Borrowed(options);
     for _ in 0..MAX_ATTEMPTS {
-        let live = call.live(name)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+        let live = call.live(name).await?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
         match attempt(call, name, &options, live).await? {
             Attempt::Done(outcome) => return Ok(outcome),
             Attempt::Marked(written) if options.resource_version.is_some() => {
@@ -125,6 +127,12 @@ fn plan<'l>(call: &Call<'_>, options: &DeleteOptions, live: &'l Object) -> Resul
         check_namespace_preconditions(call, options, live)?;
         return Ok(plan_namespace(live));
     }
+    if is_definition(call) && !live.is_deleting() {
+        check_namespace_preconditions(call, options, live)?;
+        let mut object = live.clone();
+        custom::begin_deletion(&mut object);
+        return Ok(Plan::Mark(object));
+    }
     check_preconditions(call, options, live)?;
     let mut object = Cow::Borrowed(live);
     let graceful = match begin_grace(call, options, &mut object)? {
@@ -162,7 +170,12 @@ fn plan_namespace(live: &Object) -> Plan<'_> {
     Plan::Mark(object)
 }
 
-/// Upstream's namespaces have words of their own for the same refusal.
+fn is_definition(call: &Call<'_>) -> bool {
+    let (group, _, resource) = custom::DEFINITIONS;
+    call.resource.is(group, resource)
+}
+
+/// Upstream's namespaces and definitions have words of their own for the same refusal.
 fn check_namespace_preconditions(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<()> {
     let (gr, name) = (&call.resource.gr, live.name());
     if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != live.uid()) {

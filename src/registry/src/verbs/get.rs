@@ -16,6 +16,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let name = &*call.target.name;
     let key = call.resource.key(&call.target.namespace, name);
     let entry = call.resource.entry(&key)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+    let entry = call.resource.shown(entry).await?;
     respond::object(call, output, StatusCode::OK, &call.resource.body(&entry)?)
 }
 

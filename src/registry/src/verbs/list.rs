@@ -1,5 +1,6 @@
 //! GET of a collection: a consistent snapshot, filtered, in pages.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -18,6 +19,9 @@ use crate::options::{ListOptions, RvMatch};
 use crate::resource::Resource;
 use crate::respond::ListMeta;
 use crate::{Response, respond};
+
+/// So many custom objects are converted together.
+const BATCH: usize = 500;
 
 /// What a list found.
 pub(crate) struct Selected {
@@ -42,14 +46,15 @@ pub(crate) async fn select(call: &Call<'_>, options: &ListOptions) -> Result<Sel
     let mut entries = Vec::new();
     let mut last_key = None;
     let mut seen = 0_usize;
-    for entry in snapshot.under(&prefix, after.as_deref()) {
+    let mut source = Source::new(call, snapshot.under(&prefix, after.as_deref()));
+    while let Some(entry) = source.next().await? {
         if entries.len() == limit {
             last_key = entries.last().map(|entry: &Arc<Entry>| entry.key().clone());
             break;
         }
         seen += 1;
-        if options.matches(call.resource, entry) {
-            entries.push(entry.clone());
+        if options.matches(call.resource, &entry) {
+            entries.push(entry.into_owned());
         }
     }
     let revision = snapshot.revision();
@@ -62,6 +67,35 @@ pub(crate) async fn select(call: &Call<'_>, options: &ListOptions) -> Result<Sel
         }
     }
     Ok(Selected { entries, meta })
+}
+
+/// Entries as the endpoint's version shows them. Custom ones may have to be converted, which is done for
+/// many at a time.
+struct Source<'c, 's, I> {
+    call: &'c Call<'c>,
+    entries: I,
+    shown: std::collections::VecDeque<Arc<Entry>>,
+    stored: std::marker::PhantomData<&'s Entry>,
+}
+
+impl<'c, 's, I: Iterator<Item = &'s Arc<Entry>>> Source<'c, 's, I> {
+    fn new(call: &'c Call<'c>, entries: I) -> Self {
+        Self { call, entries, shown: std::collections::VecDeque::new(), stored: std::marker::PhantomData }
+    }
+
+    async fn next(&mut self) -> Result<Option<Cow<'s, Arc<Entry>>>> {
+        if let Some(entry) = self.shown.pop_front() {
+            return Ok(Some(Cow::Owned(entry)));
+        }
+        let Some(entry) = self.entries.next() else { return Ok(None) };
+        if self.call.resource.shows(entry) {
+            return Ok(Some(Cow::Borrowed(entry)));
+        }
+        let mut batch = vec![entry.clone()];
+        batch.extend(self.entries.by_ref().take(BATCH - 1).cloned());
+        self.shown = self.call.resource.all_shown(batch).await?.into();
+        Ok(self.shown.pop_front().map(Cow::Owned))
+    }
 }
 
 /// The snapshot to read and the key to go on after.
@@ -120,7 +154,9 @@ impl ListOptions {
     /// Checks that the field selector names fields the resource has.
     pub(crate) fn check_fields(&self, call: &Call<'_>) -> Result<()> {
         if let Some(fields) = &self.fields {
-            let words = UnknownField::of(&call.resource.gr);
+            let custom = call.resource.custom().is_some();
+            let built_in = || UnknownField::of(&call.resource.gr);
+            let words = if custom { UnknownField::NotSupported } else { built_in() };
             fields.check_known(&call.resource.row.selectable, words).map_err(ApiError::bad_request)?;
         }
         Ok(())

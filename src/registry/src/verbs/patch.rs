@@ -14,9 +14,13 @@ use crate::{Response, meta, respond};
 
 const FORMATS: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
 
+/// Custom objects have no strategic merge patches.
+const CUSTOM_FORMATS: &str =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
 /// Serves a patch of an object or of one of its subresources that has the object's kind.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let format = format(call.content_type())?;
+    let format = format(call)?;
     let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
     let body = call.read_body().await?;
     let options = WriteOptions::of_patch(&call.query, format)?;
@@ -32,8 +36,12 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
 }
 
 /// The patch format a Content-Type names.
-pub(crate) fn format(content_type: &str) -> Result<PatchType> {
-    PatchType::from_content_type(content_type).ok_or_else(|| unsupported(FORMATS))
+pub(crate) fn format(call: &Call<'_>) -> Result<PatchType> {
+    let format = PatchType::from_content_type(call.content_type());
+    // The scale of a custom object is a built-in kind, but upstream reads its patches as those of the object.
+    let custom = call.resource.custom().is_some();
+    let refused = || unsupported(if custom { CUSTOM_FORMATS } else { FORMATS });
+    format.filter(|format| !custom || *format != PatchType::Strategic).ok_or_else(refused)
 }
 
 async fn patch(

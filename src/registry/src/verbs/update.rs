@@ -56,7 +56,7 @@ pub(crate) async fn run(call: &mut Call<'_>, change: &Change<'_>) -> Result<Writ
 }
 
 async fn attempt(call: &mut Call<'_>, change: &Change<'_>) -> Result<Attempt> {
-    let Some(live) = call.live(change.name)? else {
+    let Some(live) = call.live(change.name).await? else {
         if !change.may_create {
             return Err(ApiError::not_found(&call.resource.gr, change.name));
         }

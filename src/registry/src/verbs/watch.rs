@@ -25,6 +25,7 @@ use tokio::time::{Instant, Sleep};
 use super::get::parse_version;
 use crate::Response;
 use crate::call::Call;
+use crate::custom::Serving;
 use crate::door::{future_revision, storage_error};
 use crate::negotiate::{self, Encoding, Endpoint, MetaVersion, Output, Shape};
 use crate::options::ListOptions;
@@ -37,7 +38,7 @@ const LEAST_TIMEOUT: u64 = 1800;
 /// timeout and bookmarks are.
 const RECHECK: Duration = Duration::from_millis(500);
 const NO_BODY: &[u8] = b"";
-/// The number of the one shared form: this version's full object as compact JSON.
+/// The number of the one shared form of a built-in resource: the full object as compact JSON.
 const PLAIN: u16 = 0;
 
 /// Serves a watch of a collection (or of one object, through a field selector).
@@ -125,7 +126,7 @@ impl Stream {
             Ok(mut watcher) => {
                 if let Some(snapshot) = watcher.take_initial() {
                     self.delivered = snapshot.revision();
-                    self.queue_initial(&snapshot)?;
+                    self.queue_initial(&snapshot).await?;
                 }
                 self.source = Source::Live(watcher);
                 Ok(())
@@ -134,9 +135,10 @@ impl Stream {
         }
     }
 
-    fn queue_initial(&mut self, snapshot: &Snapshot) -> Result<()> {
+    async fn queue_initial(&mut self, snapshot: &Snapshot) -> Result<()> {
         let prefix = self.view.prefix.clone();
-        for entry in snapshot.under(&prefix, None) {
+        let entries = snapshot.under(&prefix, None).cloned().collect();
+        for entry in &self.view.resource.all_shown(entries).await? {
             if self.view.selects(entry) {
                 let frame = self.view.frame(EventType::Added, entry)?;
                 self.pending.push_back(frame);
@@ -163,7 +165,7 @@ impl Stream {
     /// The next frame; `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if !self.standing.holds() {
+            if !self.standing.holds() || self.view.is_over() {
                 return None;
             }
             if let Some(frame) = self.take_pending() {
@@ -171,7 +173,7 @@ impl Stream {
             }
             let Source::Live(watcher) = &mut self.source else { return None };
             tokio::select! {
-                batch = watcher.next_batch() => self.queue(batch),
+                batch = watcher.next_batch() => self.queue(batch).await,
                 () = self.timer.as_mut() => self.tick(),
             }
         }
@@ -205,7 +207,7 @@ impl Stream {
         Some(joined.freeze())
     }
 
-    fn queue(&mut self, batch: std::result::Result<Events, WatchError>) {
+    async fn queue(&mut self, batch: std::result::Result<Events, WatchError>) {
         let events = match batch {
             Ok(events) => events,
             Err(error) => {
@@ -217,7 +219,7 @@ impl Stream {
         };
         for event in events.iter() {
             self.delivered = event.revision;
-            match self.view.event(event) {
+            match self.view.event(event).await {
                 Ok(Some(frame)) => self.pending.push_back(frame),
                 Ok(None) => {}
                 Err(_) => self.source = Source::Ended,
@@ -241,25 +243,63 @@ impl View {
     }
 
     /// What this watcher sees of an event: a selector can turn a change into an arrival or a departure.
-    fn event(&mut self, event: &Event) -> Result<Option<Bytes>> {
+    async fn event(&mut self, event: &Event) -> Result<Option<Bytes>> {
         if !event.entry.key().starts_with(self.prefix.as_str()) {
             return Ok(None);
         }
-        let now = event.event_type != EventType::Deleted && self.selects(&event.entry);
-        let before = event.previous.as_ref().is_some_and(|previous| self.selects(previous));
-        let shown_as = match (before, now) {
-            (false, true) => EventType::Added,
-            (true, true) => EventType::Modified,
-            (true, false) => EventType::Deleted,
-            (false, false) => return Ok(None),
+        if !self.shows(event) {
+            let (entry, previous) = self.converted(event).await?;
+            return match self.shown_as(event, &entry, previous.as_deref()) {
+                Some(shown_as) => self.frame(shown_as, &entry).map(Some),
+                None => Ok(None),
+            };
+        }
+        let Some(shown_as) = self.shown_as(event, &event.entry, event.previous.as_deref()) else {
+            return Ok(None);
         };
         if self.is_plain() {
-            let key = FrameKey { shown_as, form: PLAIN };
+            let key = FrameKey { shown_as, form: self.resource.custom().map_or(PLAIN, Serving::form) };
             return Ok(Some(
                 event.frame(key, |event| plain_frame(word(shown_as), &self.head, event.entry.body())),
             ));
         }
         self.frame(shown_as, &event.entry).map(Some)
+    }
+
+    fn shown_as(&self, event: &Event, entry: &Entry, previous: Option<&Entry>) -> Option<EventType> {
+        let now = event.event_type != EventType::Deleted && self.selects(entry);
+        let before = previous.is_some_and(|previous| self.selects(previous));
+        match (before, now) {
+            (false, true) => Some(EventType::Added),
+            (true, true) => Some(EventType::Modified),
+            (true, false) => Some(EventType::Deleted),
+            (false, false) => None,
+        }
+    }
+
+    /// Both states of an event as this version shows them.
+    async fn converted(&self, event: &Event) -> Result<(Arc<Entry>, Option<Arc<Entry>>)> {
+        let previous = match &event.previous {
+            Some(previous) => Some(self.resource.shown(previous.clone()).await?),
+            None => None,
+        };
+        let entry = match (&previous, event.event_type) {
+            // What is gone is shown as it was.
+            (Some(previous), EventType::Deleted) => Arc::new(previous.with_revision(event.revision)),
+            _ => self.resource.shown(event.entry.clone()).await?,
+        };
+        Ok((entry, previous))
+    }
+
+    /// Whether both states of an event are shown as they are stored.
+    fn shows(&self, event: &Event) -> bool {
+        let before = event.previous.as_ref();
+        before.is_none_or(|previous| self.resource.shows(previous)) && self.resource.shows(&event.entry)
+    }
+
+    /// Whether a definition no longer says what this stream was opened for.
+    fn is_over(&self) -> bool {
+        self.resource.custom().is_some_and(Serving::is_over)
     }
 
     /// Whether the frame is the same for everybody who watches this version.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::live::State;
 use super::{Entry, ResourceCache, Snapshot};
+use crate::json::JsonError;
 
 impl ResourceCache {
     /// The object at a key; `None` while the resource is not loaded, or cannot be read.
@@ -22,5 +23,13 @@ impl ResourceCache {
             State::Live(live) => live.snapshot(self.store.current_revision()).ok(),
             State::Cold | State::Loading(_) => None,
         }
+    }
+
+    /// An entry with other content, as this resource would keep it: the same key and revision.
+    ///
+    /// # Errors
+    /// When the bytes are no stored object.
+    pub fn remade(&self, entry: &Entry, stored: &[u8]) -> Result<Entry, JsonError> {
+        self.maker.make(entry.key(), entry.revision(), stored)
     }
 }

@@ -34,6 +34,7 @@ mod webhook;
 
 use super::Row;
 
+pub(crate) use apiextensions::approval_condition;
 pub(crate) use certificates::stamp_requester;
 pub(crate) use identity::LAST_USE;
 

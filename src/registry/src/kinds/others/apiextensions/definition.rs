@@ -13,7 +13,7 @@ use crate::kinds::others::kind::meta_change;
 use crate::kinds::others::tree::{part, path, sub, there};
 use crate::kinds::others::webhook;
 
-const APPROVAL: &str = "api-approved.kubernetes.io";
+pub(super) const APPROVAL: &str = "api-approved.kubernetes.io";
 const WARNING_MAX: usize = 256;
 
 /// What versions have in common is held once, above them.
@@ -362,11 +362,8 @@ fn stored_versions(new: &Object, at: At<'_>, errors: &mut ErrorList) {
 /// Groups of the community need its approval.
 fn approval(new: &Object, old: Option<&Object>, errors: &mut ErrorList) {
     let group = new.str_at(&["spec", "group"]);
-    let protected = ["k8s.io", "kubernetes.io"]
-        .iter()
-        .any(|domain| group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
     let state = |object: &Object| approval_state(object.str_at(&["metadata", "annotations", APPROVAL]));
-    if !protected || old.is_some_and(|old| state(old) == state(new)) {
+    if !is_protected(group) || old.is_some_and(|old| state(old) == state(new)) {
         return;
     }
     let at = path(&["metadata", "annotations"]).key(APPROVAL);
@@ -387,14 +384,22 @@ fn approval(new: &Object, old: Option<&Object>, errors: &mut ErrorList) {
     }
 }
 
+/// Whether a group belongs to the community.
+pub(super) fn is_protected(group: &str) -> bool {
+    let domains = ["k8s.io", "kubernetes.io"];
+    let mut rests = domains.iter().filter_map(|domain| group.strip_suffix(domain));
+    rests.any(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// What a definition says of its approval.
 #[derive(PartialEq, Eq)]
-enum Approval {
+pub(super) enum Approval {
     Given,
     Missing,
     Unreadable,
 }
 
-fn approval_state(annotation: &str) -> Approval {
+pub(super) fn approval_state(annotation: &str) -> Approval {
     let is_url = || {
         annotation
             .parse::<Uri>()

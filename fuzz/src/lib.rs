@@ -2,6 +2,7 @@
 //!
 //! The engine (`fuzz_targets/`) and the smoke test (`tests/smoke.rs`) call the same functions.
 
+mod apply;
 mod attributes;
 mod cel;
 mod certificate;
@@ -10,9 +11,12 @@ mod identity;
 mod jwt;
 mod patch;
 mod policy;
+mod protobuf;
 mod selector;
+mod strategic;
 mod structural;
 
+pub use apply::apply;
 pub use attributes::attributes;
 pub use cel::cel;
 pub use certificate::certificate;
@@ -21,7 +25,9 @@ pub use identity::identity;
 pub use jwt::jwt;
 pub use patch::patch;
 pub use policy::policy;
+pub use protobuf::protobuf;
 pub use selector::selector;
+pub use strategic::strategic;
 pub use structural::structural;
 
 /// A target's name and body.
@@ -29,6 +35,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test.
 pub const TARGETS: &[Target] = &[
+    ("apply", apply),
     ("attributes", attributes),
     ("cel", cel),
     ("certificate", certificate),
@@ -37,6 +44,8 @@ pub const TARGETS: &[Target] = &[
     ("jwt", jwt),
     ("patch", patch),
     ("policy", policy),
+    ("protobuf", protobuf),
     ("selector", selector),
+    ("strategic", strategic),
     ("structural", structural),
 ];

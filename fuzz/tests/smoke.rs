@@ -19,6 +19,29 @@ proptest! {
         let input = [&head[..], parts.concat().as_bytes()].concat();
         TARGETS.iter().for_each(|(_, body)| body(&input));
     }
+
+    /// Inputs that get somewhere, with some bytes replaced, dropped or doubled.
+    #[test]
+    fn the_corpus_with_mistakes(
+        which in any::<prop::sample::Index>(),
+        mistakes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 1..5),
+    ) {
+        let all: Vec<_> = TARGETS.iter().flat_map(|(name, body)| corpus(name).into_iter().map(move |input| (body, input))).collect();
+        let (body, mut input) = which.get(&all).clone();
+        for (at, byte, how) in mistakes {
+            if input.is_empty() {
+                break;
+            }
+            let at = at.index(input.len());
+            match how {
+                0 => input[at] = byte,
+                1 => input[at] = input[usize::from(byte) % input.len()],
+                2 => drop(input.remove(at)),
+                _ => input.insert(at, input[at]),
+            }
+        }
+        body(&input);
+    }
 }
 
 const PARTS: &[&str] = &[
@@ -71,13 +94,18 @@ const PARTS: &[&str] = &[
     "\0",
 ];
 
+/// The inputs that are kept for a target, in the order of their names.
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
+}
+
 #[test]
 fn the_corpus() {
     for (name, body) in TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-        let Ok(files) = std::fs::read_dir(folder) else { continue };
-        for file in files.flatten() {
-            body(&std::fs::read(file.path()).unwrap());
-        }
+        corpus(name).iter().for_each(|input| body(input));
     }
 }

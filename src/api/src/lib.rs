@@ -21,6 +21,7 @@ pub mod tree;
 mod user;
 mod version;
 pub mod warning;
+pub mod wire;
 
 pub use attributes::{RequestInfo, Verb};
 pub use body::{Body, BodyError};

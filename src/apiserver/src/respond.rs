@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use portcullis_api::{ApiError, Body, body};
+use portcullis_api::{ApiError, Body, body, wire};
 
 pub(crate) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, private");
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -55,8 +55,8 @@ pub(crate) fn negotiated(error: &ApiError, wish: Wish) -> Response<Body> {
             portcullis_schema::yaml::to_string(&status).into_bytes(),
             HeaderValue::from_static("application/yaml"),
         ),
-        Wish { pretty: true, .. } => (line(serde_json::to_vec_pretty(&status)), JSON),
-        Wish { .. } => (line(serde_json::to_vec(&status)), JSON),
+        // A tree of strings and numbers always serialises.
+        Wish { pretty, .. } => (wire::to_json(&status, pretty).unwrap_or_default(), JSON),
     };
     let mut response = Response::new(body::full(bytes));
     *response.status_mut() = error.code();
@@ -89,11 +89,4 @@ pub(crate) fn json(bytes: impl Into<bytes::Bytes>) -> Response<Body> {
     let mut response = Response::new(body::full(bytes));
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
-}
-
-/// A tree of strings and numbers always serialises; upstream ends documents with a line's end.
-fn line(bytes: serde_json::Result<Vec<u8>>) -> Vec<u8> {
-    let mut bytes = bytes.unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
 }

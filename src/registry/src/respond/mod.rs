@@ -7,7 +7,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
 use http::{HeaderValue, StatusCode};
 use portcullis_api::body::full;
-use portcullis_api::{ApiError, Body, GroupVersion, Object, Reason, Result, Value};
+use portcullis_api::{ApiError, Body, GroupVersion, Object, Reason, Result, Value, wire};
 use portcullis_schema::kind_named;
 use serde_json::json;
 
@@ -106,11 +106,8 @@ pub(crate) fn partial(resource: &Resource, version: MetaVersion, object: &Value)
 /// The bytes of a tree.
 pub(crate) fn encode(encoding: Encoding, tree: &Value) -> Result<Bytes> {
     let bytes = match encoding {
-        Encoding::Json { pretty: false } => {
-            serde_json::to_vec(tree).map_err(|e| ApiError::internal(e.to_string()))?
-        }
-        Encoding::Json { pretty: true } => {
-            serde_json::to_vec_pretty(tree).map_err(|e| ApiError::internal(e.to_string()))?
+        Encoding::Json { pretty } => {
+            wire::to_json(tree, pretty).map_err(|e| ApiError::internal(e.to_string()))?
         }
         Encoding::Protobuf => protobuf(tree)?,
         Encoding::Yaml => portcullis_schema::yaml::to_string(tree).into_bytes(),
@@ -136,11 +133,12 @@ fn no_protobuf(suffix: &str) -> ApiError {
     ApiError::new(Reason::NotAcceptable, message)
 }
 
-/// A head (`{"kind":…,`) before a body that begins with a brace.
-pub(crate) fn with_head(head: &Bytes, body: &Bytes) -> Bytes {
+/// A head (`{"kind":…,`) before a body that begins with a brace, and a line's end.
+fn with_head(head: &Bytes, body: &Bytes) -> Bytes {
     let mut out = BytesMut::with_capacity(head.len() + body.len());
     out.put_slice(head);
     out.put_slice(body.get(1..).unwrap_or_default());
+    out.put_u8(b'\n');
     out.freeze()
 }
 

@@ -13,7 +13,7 @@ use futures::stream;
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use portcullis_api::{ApiError, Result, Value};
+use portcullis_api::{ApiError, Result, Value, wire};
 use portcullis_schema::protobuf;
 use portcullis_storage::{
     Entry, Event, EventType, Events, FrameKey, Revision, Snapshot, WatchError, WatchStart, Watcher,
@@ -38,6 +38,8 @@ const LEAST_TIMEOUT: u64 = 1800;
 /// timeout and bookmarks are.
 const RECHECK: Duration = Duration::from_millis(500);
 const NO_BODY: &[u8] = b"";
+/// The brace that a head begins with.
+const BRACE: &[u8] = b"{";
 /// The number of the one shared form of a built-in resource: the full object as compact JSON.
 const PLAIN: u16 = 0;
 
@@ -350,13 +352,13 @@ impl View {
             let object = respond::encode(Encoding::Protobuf, &object)?;
             return Ok(protobuf::encode_watch_event(word, &object).into());
         }
-        let event = json!({ "type": word, "object": object });
-        Ok(line(respond::encode(Encoding::Json { pretty: false }, &event)?))
+        let object = wire::to_event_json(&object).map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(plain_frame(word, BRACE, &object))
     }
 }
 
 /// `{"type":…,"object":…}` and a newline.
-fn plain_frame(word: &str, head: &Bytes, body: &Bytes) -> Bytes {
+fn plain_frame(word: &str, head: &[u8], body: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(word.len() + head.len() + body.len() + 24);
     out.put_slice(b"{\"type\":\"");
     out.put_slice(word.as_bytes());
@@ -364,13 +366,6 @@ fn plain_frame(word: &str, head: &Bytes, body: &Bytes) -> Bytes {
     out.put_slice(head);
     out.put_slice(body.get(1..).unwrap_or(NO_BODY));
     out.put_slice(b"}\n");
-    out.freeze()
-}
-
-fn line(frame: Bytes) -> Bytes {
-    let mut out = BytesMut::with_capacity(frame.len() + 1);
-    out.put_slice(&frame);
-    out.put_u8(b'\n');
     out.freeze()
 }
 

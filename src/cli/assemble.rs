@@ -99,7 +99,9 @@ pub(crate) async fn assemble(
         .bind(address)
         .await
         .map_err(|error| super::preflight::bind_failure(address, &error))?;
+    let own = super::platform::own_objects(options, &pki)?;
     let upkeep = vec![
+        tokio::spawn(super::platform::keep(registry.clone(), own)),
         tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run()),
         authorization::keep_current(authorities),
         reloader.run(),

@@ -2,14 +2,20 @@
 //! address range, and what servers beside it trust.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_api::{GroupVersion, Gvr, Object, Value};
 use portcullis_pki::Pki;
+use portcullis_registry::Registry;
 use serde_json::json;
+use tokio::time::MissedTickBehavior;
 
 use super::Failure;
 use super::options::ServeOptions;
 
+/// How often it is seen to that they are there, as often as upstream does.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Who may name users in headers, to servers that this one forwards to.
 const FRONT_PROXY: &str = "front-proxy-client";
 
@@ -21,6 +27,18 @@ pub(crate) fn own_objects(options: &ServeOptions, pki: &Pki) -> Result<Vec<(Gvr,
         objects.extend(endpoints(address, port(options))?);
     }
     Ok(objects)
+}
+
+/// Puts back what the server says of itself, for ever: pods find the server through it.
+pub(crate) async fn keep(registry: Arc<Registry>, objects: Vec<(Gvr, Object)>) {
+    let mut timer = tokio::time::interval(AGAIN);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        if let Err(error) = registry.bootstrap(objects.clone()).await {
+            tracing::warn!(error = error.message(), "The server's own objects were not put back");
+        }
+    }
 }
 
 fn port(options: &ServeOptions) -> u16 {

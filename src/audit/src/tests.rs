@@ -86,6 +86,7 @@ fn i009_noise_is_left_out_and_denials_and_changes_never() {
     assert_eq!(events(Method::GET, "/apis/apps/v1", 200), 0);
     assert_eq!(events(Method::GET, "/livez", 401), 1);
     assert_eq!(events(Method::GET, "/apis", 403), 1);
+    assert_eq!(events(Method::GET, "/apis/v1/secrets", 404), 1);
     assert_eq!(events(Method::GET, "/api/v1/pods", 200), 1);
     assert_eq!(events(Method::POST, "/livez", 200), 1);
     assert_eq!(events(Method::GET, "/metrics/slis", 200), 1, "no rule leaves it out");

@@ -345,6 +345,18 @@ pub fn is_unenforced(group: &str, resource: &str) -> bool {
     )
 }
 
+/// How deeply the members of a stored object may be nested: what readers of JSON take, less the object itself.
+const MAX_STORED_DEPTH: usize = 126;
+
+/// Whether a value is nested no deeper than it can be read again.
+fn is_readable(value: &Value, left: usize) -> bool {
+    match value {
+        Value::Array(items) => left > 0 && items.iter().all(|item| is_readable(item, left - 1)),
+        Value::Object(members) => left > 0 && members.values().all(|member| is_readable(member, left - 1)),
+        _ => true,
+    }
+}
+
 /// Stored form: TypeMeta first, neither resourceVersion nor the selfLink nobody fills any more.
 pub(crate) fn encode(mut object: Object, kind: &Schema) -> Result<Bytes> {
     object.metadata_mut().remove("resourceVersion");
@@ -359,8 +371,31 @@ pub(crate) fn encode(mut object: Object, kind: &Schema) -> Result<Bytes> {
     out.extend_from_slice(kind.kind().as_bytes());
     out.extend_from_slice(b"\",");
     let start = out.len() - 1;
+    if !map.values().all(|value| is_readable(value, MAX_STORED_DEPTH)) {
+        return Err(ApiError::bad_request("the object exceeds the maximum depth"));
+    }
     serde_json::to_writer(&mut out, object.map()).map_err(|error| ApiError::internal(error.to_string()))?;
     // The map brought its own brace; the comma before it takes the brace's place.
     out.remove(start + 1);
     Ok(out.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(levels: usize) -> Value {
+        (0..levels).fold(Value::Null, |inner, level| {
+            if level % 2 == 0 { Value::Array(vec![inner]) } else { serde_json::json!({ "a": inner }) }
+        })
+    }
+
+    #[test]
+    fn what_is_stored_can_be_read_again() {
+        for levels in [1, MAX_STORED_DEPTH, MAX_STORED_DEPTH + 1, 200] {
+            let text = format!("{{\"a\":{}}}", nested(levels));
+            let read = serde_json::from_str::<Value>(&text).is_ok();
+            assert_eq!(is_readable(&nested(levels), MAX_STORED_DEPTH), read, "{levels}");
+        }
+    }
 }

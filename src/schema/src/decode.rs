@@ -39,8 +39,9 @@ use reader::{Members, Reader, Stop};
 use source::{Source, Token};
 use tree::Tree;
 
-/// How deeply a body may be nested. Upstream allows 10,000, which a tree of ours could not be dropped with.
-pub const MAX_DEPTH: usize = 256;
+/// How deeply a body may be nested. Upstream allows 10,000; many readers of JSON stop at 128, ours of what is
+/// stored among them, and who owns the fields of an object is written a few levels deeper than they are.
+pub const MAX_DEPTH: usize = 120;
 
 /// What becomes of unknown and duplicate fields (`fieldValidation`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

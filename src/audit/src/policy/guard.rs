@@ -25,8 +25,9 @@ pub(super) fn bodies_stay_out(info: &RequestInfo) -> bool {
     })
 }
 
-/// Whether a request stays on record even where a rule says None: refusals, changes made by those whom
-/// nothing can refuse, and everything done in another's name.
+/// Whether a request stays on record even where a rule says None: refusals, paths that lead nowhere (which
+/// may be odd spellings of others), changes made by those whom nothing can refuse, and everything done in
+/// another's name.
 pub(super) fn must_be_seen(
     info: &RequestInfo,
     user: Option<&UserInfo>,
@@ -34,6 +35,7 @@ pub(super) fn must_be_seen(
     code: Option<StatusCode>,
 ) -> bool {
     let refused = matches!(code, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN));
+    let nowhere = code == Some(StatusCode::NOT_FOUND) && info.resource().is_none();
     let unbound = !info.verb.is_read_only() && user.is_some_and(|user| user.in_group(MASTERS));
-    refused || unbound || impersonates
+    refused || nowhere || unbound || impersonates
 }

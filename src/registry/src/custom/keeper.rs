@@ -92,7 +92,7 @@ impl Keeper {
         for _ in 0..MAX_ROUNDS {
             let snapshot = definitions(registry)?.snapshot()?;
             let entries: Vec<Arc<Entry>> = snapshot.iter().cloned().collect();
-            let changed = self.read(&entries)?;
+            let changed = self.read(&entries);
             let wanted = self.decide();
             if changed || !wanted.is_empty() {
                 self.publish(registry, &entries).await?;
@@ -102,15 +102,25 @@ impl Keeper {
                 registry.resources().custom().settled.send_replace(snapshot.revision());
                 return Ok(());
             }
-            for definition in &wanted {
-                write_status(registry, definition).await?;
-            }
+            self.write(registry, &wanted).await?;
         }
         Ok(())
     }
 
+    /// Writes what definitions are to be told. One that cannot be written keeps no other from it.
+    async fn write(&mut self, registry: &Registry, wanted: &[Object]) -> Result<()> {
+        let mut outcome = Ok(());
+        for definition in wanted {
+            if let Err(error) = write_status(registry, definition).await {
+                self.known.remove(definition.name());
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
     /// Reads what changed; true if anything did.
-    fn read(&mut self, entries: &[Arc<Entry>]) -> Result<bool> {
+    fn read(&mut self, entries: &[Arc<Entry>]) -> bool {
         let names: HashSet<&str> = entries.iter().map(|entry| entry.name()).collect();
         let before = self.known.len();
         self.known.retain(|name, _| names.contains(name.as_str()));
@@ -120,13 +130,19 @@ impl Keeper {
             if known.is_some_and(|(revision, _)| *revision == entry.revision()) {
                 continue;
             }
-            let mut tree = parse(entry)?;
+            let mut tree = match parse(entry) {
+                Ok(tree) => tree,
+                Err(error) => {
+                    warn!(definition = entry.name(), why = error.message(), "A definition cannot be read");
+                    continue;
+                }
+            };
             tree.remove_at(&["spec", "versions"]);
             tree.metadata_mut().remove("managedFields");
             self.known.insert(entry.name().to_owned(), (entry.revision(), tree));
             changed = true;
         }
-        Ok(changed)
+        changed
     }
 
     /// Gives names and sets conditions; those definitions whose status has to be written.

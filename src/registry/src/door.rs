@@ -342,6 +342,9 @@ pub(crate) fn storage_error(error: StoreError) -> ApiError {
         StoreError::Future { asked, current } => future_revision(asked, current),
         StoreError::Closed => ApiError::unavailable("the store is closed"),
         StoreError::DiskFull(_) => ApiError::unavailable("no space is left for the store"),
+        StoreError::Unavailable { .. } => ApiError::unavailable(error.to_string()),
+        // Not to be repeated blindly: the write may have been made.
+        StoreError::Unknown { .. } => ApiError::new(portcullis_api::Reason::Timeout, error.to_string()),
         other => ApiError::internal(other.to_string()),
     }
 }

@@ -129,7 +129,7 @@ impl Registry {
             trees: reader::Trees::default(),
             keeper: std::sync::OnceLock::new(),
         };
-        registry.observe()?;
+        registry.observe().await?;
         let registry = Arc::new(registry);
         custom::keeper::start(&registry).await?;
         Ok(registry)

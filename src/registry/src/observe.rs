@@ -1,14 +1,19 @@
 //! What must be current before a write is answered: RBAC's index, the graph of the nodes, the labels of
 //! namespaces and the ports in use.
+//!
+//! The indexes follow the caches of their resources. Another server may write while the state at start is
+//! taken in; whatever an event has spoken of by then is newer and stays.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use portcullis_api::{GroupResource, Object, Result};
 use portcullis_authn::{IDENTITY_GROUP, Mark, RevocationList, UserTokens};
 use portcullis_authz::node::Watched;
 use portcullis_authz::rbac::{GROUP as RBAC_GROUP, RbacIndex};
 use portcullis_authz::{NamespaceLabels, NodeAuthorizer};
-use portcullis_storage::{Change, Observer, Revision};
+use portcullis_storage::{Change, Event, EventType, Key};
 
 use crate::Registry;
 use crate::allocate::Allocator;
@@ -45,20 +50,16 @@ const OTHERS: [(&str, &str); 4] = [
     (IDENTITY_GROUP, "certificaterevocations"),
 ];
 
+/// Keys that events spoke of while the state at start is not taken in yet.
+type Newer = Arc<Mutex<Option<HashSet<Key>>>>;
+
+#[derive(Clone)]
 struct Indexes {
     rbac: RbacIndex,
     nodes: NodeAuthorizer,
     labels: NamespaceLabels,
     credentials: Credentials,
     allocator: Arc<Allocator>,
-}
-
-impl Observer for Indexes {
-    fn committed(&mut self, changes: &[Change], _revision: Revision) {
-        for change in changes {
-            self.apply(change);
-        }
-    }
 }
 
 impl Indexes {
@@ -129,30 +130,48 @@ fn place<'a>(change: &'a Change, prefix: &str) -> (&'a str, &'a str) {
 }
 
 impl Registry {
-    /// Starts observing commits, then replays what was stored before.
-    pub(crate) fn observe(&self) -> Result<()> {
-        let indexes = || Indexes {
+    /// Fills the indexes and lets them follow every commit.
+    pub(crate) async fn observe(&self) -> Result<()> {
+        let indexes = Indexes {
             rbac: self.rbac.clone(),
             nodes: self.nodes.clone(),
             labels: self.labels.clone(),
             credentials: Credentials { tokens: self.user_tokens.clone(), revoked: self.revoked.clone() },
             allocator: self.allocator.clone(),
         };
-        self.store().observe(Box::new(indexes())).map_err(storage_error)?;
         let rbac = RBAC.iter().map(|(_, resource)| (RBAC_GROUP, *resource));
         let nodes = NODES.iter().map(|(_, group, resource, _)| (*group, *resource));
-        let replay = indexes();
-        for (group, name) in rbac.chain(nodes).chain(OTHERS) {
-            let Some(resource) = self.resources().get(group, "v1", name) else { continue };
-            for entry in resource.snapshot()?.iter() {
-                replay.apply(&Change {
-                    revision: entry.revision(),
-                    key: entry.key().clone(),
-                    value: Some(entry.body().clone()),
-                    previous: None,
-                });
-            }
+        for (group, resource) in rbac.chain(nodes).chain(OTHERS) {
+            self.index(group, resource, &indexes).await?;
         }
         Ok(())
     }
+
+    async fn index(&self, group: &str, resource: &str, indexes: &Indexes) -> Result<()> {
+        let Some(resource) = self.resources().get(group, "v1", resource) else { return Ok(()) };
+        let newer: Newer = Arc::new(Mutex::new(Some(HashSet::new())));
+        let (spoken, following) = (newer.clone(), indexes.clone());
+        let observer = move |events: &[Arc<Event>]| {
+            let mut newer = spoken.lock();
+            for event in events {
+                if let Some(newer) = &mut *newer {
+                    newer.insert(event.entry.key().clone());
+                }
+                following.apply(&change(event));
+            }
+        };
+        let start = resource.cache()?.on_commit(Box::new(observer)).await.map_err(storage_error)?;
+        let mut newer = newer.lock();
+        let spoken = newer.take().unwrap_or_default();
+        for entry in start.iter().filter(|entry| !spoken.contains(entry.key())) {
+            let (key, revision) = (entry.key().clone(), entry.revision());
+            indexes.apply(&Change { revision, key, value: Some(entry.body().clone()), previous: None });
+        }
+        Ok(())
+    }
+}
+
+fn change(event: &Event) -> Change {
+    let value = (event.event_type != EventType::Deleted).then(|| event.entry.body().clone());
+    Change { revision: event.revision, key: event.entry.key().clone(), value, previous: None }
 }

@@ -10,6 +10,7 @@ use portcullis_authz::Authorized;
 use portcullis_schema::Word;
 
 use crate::call::{Asked, Call};
+use crate::door::storage_error;
 use crate::options::Query;
 use crate::{Registry, Response, review, subresource, verbs};
 
@@ -25,7 +26,12 @@ impl Registry {
         }
         let slot = request.slot().clone();
         let writing = tokio::spawn(async move {
-            match self.answer(request).await {
+            // What another server acknowledged is what this write is judged by.
+            let answer = match self.store().fresh().await {
+                Ok(_) => self.answer(request).await,
+                Err(error) => Err(storage_error(error)),
+            };
+            match answer {
                 Ok(response) => Ok(slot.answered(response).await),
                 Err(error) => {
                     slot.refused(&error);

@@ -10,7 +10,7 @@ mod special;
 mod wire;
 mod write;
 
-pub use envelope::{MAGIC, encode, encode_list, encode_watch_event};
+pub use envelope::{MAGIC, decode_stored, encode, encode_list, encode_watch_event};
 
 #[cfg(test)]
 mod tests;

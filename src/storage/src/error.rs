@@ -43,6 +43,34 @@ pub enum StoreError {
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// A remote store does not answer, or has no quorum; nothing was changed.
+    #[error("etcd cannot {doing}: {reason}")]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        reason: String,
+        /// The whole refusal.
+        #[source]
+        source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    },
+    /// A remote store did not say whether it made a write; it may have.
+    #[error("it is not known whether etcd made the write: {reason}")]
+    Unknown {
+        /// What it said.
+        reason: String,
+        /// The whole refusal.
+        #[source]
+        source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The value cannot be brought into the form it is kept in (encrypted).
+    #[error("the value of {key} cannot be sealed: {reason}")]
+    Sealing {
+        /// The key.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
     /// What is stored cannot be what was written.
     #[error("the store is corrupt at {place}: {reason}")]
     Corrupt {
@@ -59,6 +87,9 @@ pub enum StoreError {
         /// The other process's id, as it left it in the lock file.
         holder: String,
     },
+    /// What was to be filled is not empty.
+    #[error("{0}")]
+    Occupied(String),
     /// The transaction itself makes no sense (a key twice, a NUL in a key, too many operations).
     #[error("the transaction is not valid: {0}")]
     Invalid(String),

@@ -3,7 +3,8 @@
 //!
 //! A write is a [`Txn`]: guards, operations and at most one outbox record that become durable together
 //! at one [`Revision`], or not at all. [`Store`] is the engine's contract, with etcd's semantics;
-//! [`Embedded`] is the engine of a single machine. Above any engine, [`Caches`] keeps one
+//! [`Embedded`] is the engine of a single machine, [`Etcd`] that of several API servers; [`Coded`] encrypts
+//! above either. Above any engine, [`Caches`] keeps one
 //! [`ResourceCache`] per resource: an ordered map of ready-made JSON bodies with constant-time
 //! snapshots, and a ring of recent events that all watchers share.
 //!
@@ -14,10 +15,15 @@
 //! ```
 
 mod cache;
+mod coded;
+mod dump;
 mod embedded;
+mod encryption;
 mod error;
+mod etcd;
 mod json;
 pub mod keys;
+mod reseal;
 mod revision;
 mod store;
 mod watch;
@@ -26,9 +32,14 @@ pub use cache::{
     Caches, Entry, Event, EventType, Events, Fields, FrameKey, Indexer, Labels, NoFields, Observed, Resource,
     ResourceCache, RingLimits, Snapshot, TypeMeta, WatchError, WatchStart, Watcher,
 };
+pub use coded::{Codec, CodecError, Coded, Foreign, Plain};
+pub use dump::{Digest, Dump, DumpError};
 pub use embedded::{Embedded, Options};
+pub use encryption::{Encryption, OwnKey, Placed, check_config};
 pub use error::StoreError;
+pub use etcd::{Etcd, EtcdOptions, EtcdTls};
 pub use json::{JsonError, Parts, View};
+pub use reseal::{Resealed, reseal};
 pub use revision::Revision;
 pub use store::{
     Change, CommitOutcome, Expect, Guard, History, Key, KeyValue, Observer, Op, OutboxRecord, Range,

@@ -1,5 +1,6 @@
 //! The contract every engine fulfils: etcd's semantics in a few types.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::{Revision, StoreError};
+
+/// The longest key.
+const KEY_BYTES: usize = 16 << 10;
 
 /// A key, shared between the store, the cache and its events.
 pub type Key = Arc<str>;
@@ -79,6 +83,10 @@ pub trait Store: Send + Sync + 'static {
 pub trait Observer: Send {
     /// The changes of one or more consecutive transactions; `revision` is the last one's.
     fn committed(&mut self, changes: &[Change], revision: Revision);
+
+    /// Changes were lost, because a remote store forgot them before they arrived: `all` is what there is
+    /// at `revision`, in key order.
+    fn rebuilt(&mut self, all: &[KeyValue], revision: Revision);
 }
 
 /// A key with its value and the revision that wrote it.
@@ -170,6 +178,23 @@ impl Txn {
     #[must_use]
     pub fn with_outbox(self, record: Bytes) -> Self {
         Self { outbox: Some(record), ..self }
+    }
+
+    /// Refuses what no store could make.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let guarded = self.guards.iter().map(|guard| &guard.key);
+        for key in guarded.chain(self.ops.iter().map(Op::key)) {
+            if key.is_empty() || key.len() > KEY_BYTES || key.contains('\0') {
+                return Err(StoreError::Invalid(format!("{key:?} cannot be a key")));
+            }
+        }
+        if self.ops.len() > 1 {
+            let mut seen = HashSet::new();
+            if let Some(twice) = self.ops.iter().find(|op| !seen.insert(op.key())) {
+                return Err(StoreError::Invalid(format!("{:?} is written twice", twice.key())));
+            }
+        }
+        Ok(())
     }
 
     fn one(guard: Guard, op: Op) -> Self {

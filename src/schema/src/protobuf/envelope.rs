@@ -72,6 +72,18 @@ impl Kind {
     }
 }
 
+/// Reads a protobuf value that names its own kind, as upstream's servers store them.
+pub fn decode_stored(body: &[u8]) -> Result<Decoded, DecodeError> {
+    let unrecognized = |message: String| DecodeError::Unrecognized { message };
+    let message =
+        body.strip_prefix(MAGIC).ok_or_else(|| unrecognized("it is no protobuf value".to_owned()))?;
+    let envelope = Envelope::read(message).map_err(|refusal| unrecognized(refusal.to_string()))?;
+    let (group, version) = envelope.api_version.split_once('/').unwrap_or(("", &envelope.api_version));
+    let kind = crate::kind::kind_named(group, version, &envelope.kind);
+    let unknown = || unrecognized(format!("no kind {:?} in {:?}", envelope.kind, envelope.api_version));
+    kind.ok_or_else(unknown)?.decode_protobuf(body, FieldValidation::Ignore)
+}
+
 fn wrap(api_version: &str, kind: &str, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.message(1, |type_meta| {

@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use smallvec::SmallVec;
 
 use super::{Resource, ResourceCache};
-use crate::{Change, Observer, Revision, Store, StoreError};
+use crate::{Change, KeyValue, Observer, Revision, Store, StoreError};
 
 /// The caches of all resources, kept current by the store.
 pub struct Caches {
@@ -71,6 +71,17 @@ impl Observer for Route {
         }
         for (cache, group) in grouped {
             cache.committed(&group);
+        }
+    }
+
+    fn rebuilt(&mut self, all: &[KeyValue], revision: Revision) {
+        let Some(routes) = self.0.upgrade() else { return };
+        let caches: Vec<_> = routes.read().values().cloned().collect();
+        for cache in caches {
+            let below = all.partition_point(|kv| *kv.key < *cache.prefix());
+            let below = all.iter().skip(below).take_while(|kv| kv.key.starts_with(cache.prefix()));
+            let own = |kv: &&KeyValue| route(&routes, &kv.key).is_some_and(|home| Arc::ptr_eq(&home, &cache));
+            cache.rebuilt(below.filter(own), revision);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::entry::Maker;
 use super::ring::Ring;
 use super::snapshot::{Objects, Snapshot};
 use super::{Entry, Event};
-use crate::{Change, Key, Revision, StoreError};
+use crate::{Change, Key, KeyValue, Revision, StoreError};
 
 /// Where a cache stands.
 pub(super) enum State {
@@ -90,6 +90,32 @@ impl Live {
         }
     }
 
+    /// The changes that lead from here to what there is at a revision.
+    pub(super) fn difference<'k>(
+        &self,
+        maker: &Maker,
+        all: impl Iterator<Item = &'k KeyValue>,
+        revision: Revision,
+    ) -> Vec<Made> {
+        let mut made = Vec::new();
+        let mut gone = self.objects.clone();
+        for kv in all {
+            let known = gone.remove(&*kv.key).is_some_and(|known| known.revision() == kv.mod_revision);
+            if !known {
+                made.push(ready(maker, &kv.key, kv.mod_revision, Some(&kv.value)));
+            }
+        }
+        made.extend(gone.keys().map(|key| ready(maker, key, revision, None)));
+        made.sort_by_key(|made| made.revision);
+        made
+    }
+
+    /// Keeps no event up to a revision.
+    pub(super) fn forget_events(&mut self, revision: Revision) {
+        self.changed = self.changed.max(revision);
+        self.ring.clear(revision);
+    }
+
     /// One object.
     pub(super) fn get(&self, key: &str) -> Result<Option<Arc<Entry>>, StoreError> {
         match self.corrupt.get(key) {
@@ -143,9 +169,13 @@ enum What {
 
 /// Makes a change ready.
 pub(super) fn make(maker: &Maker, change: &Change) -> Made {
-    let what = match &change.value {
+    ready(maker, &change.key, change.revision, change.value.as_deref())
+}
+
+fn ready(maker: &Maker, key: &Key, revision: Revision, value: Option<&[u8]>) -> Made {
+    let what = match value {
         None => What::Delete,
-        Some(value) => match entry(maker, &change.key, change.revision, value) {
+        Some(value) => match entry(maker, key, revision, value) {
             Ok(entry) => What::Put(entry),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "Stored object is corrupt");
@@ -153,7 +183,7 @@ pub(super) fn make(maker: &Maker, change: &Change) -> Made {
             }
         },
     };
-    Made { key: change.key.clone(), revision: change.revision, what }
+    Made { key: key.clone(), revision, what }
 }
 
 /// Makes one entry; what cannot be one is corrupt.

@@ -32,9 +32,15 @@ impl ResourceCache {
         let generation = self.loads.fetch_add(1, Ordering::Relaxed);
         let ring = Ring::new(self.resource.ring, stored.revision, generation);
         let live = Live::new(stored, ring);
-        let waiting = match std::mem::replace(&mut *self.state.write(), State::Live(live)) {
-            State::Loading(waiting) => waiting,
-            _ => Vec::new(),
+        let waiting = {
+            let mut state = self.state.write();
+            let State::Loading(waiting) = &mut *state else {
+                // Changes were lost meanwhile; the caller finds it cold and loads again.
+                return Ok(());
+            };
+            let waiting = std::mem::take(waiting);
+            *state = State::Live(live);
+            waiting
         };
         let waiting = waiting.iter().map(|change| live::make(&self.maker, change));
         self.apply(waiting.collect(), &mut observers);

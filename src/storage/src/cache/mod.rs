@@ -38,7 +38,7 @@ pub use ring::RingLimits;
 pub use snapshot::Snapshot;
 pub use watcher::{Events, WatchError, WatchStart, Watcher};
 
-use crate::{Change, Revision, Store, StoreError};
+use crate::{Change, KeyValue, Revision, Store, StoreError};
 use entry::Maker;
 use live::{Live, Made, State};
 use snapshot::Recent;
@@ -199,6 +199,23 @@ impl ResourceCache {
         let made = changes.iter().map(|change| live::make(&self.maker, change)).collect();
         let mut observers = self.observers.lock();
         self.apply(made, &mut observers);
+    }
+
+    /// Takes in everything there is at a revision, because changes before it were lost. Observers see
+    /// what changed in sum; watchers cannot be shown it and expire. Called by the publisher only.
+    fn rebuilt<'k>(&self, all: impl Iterator<Item = &'k KeyValue>, revision: Revision) {
+        let mut observers = self.observers.lock();
+        let made = match &mut *self.state.write() {
+            State::Live(live) => live.difference(&self.maker, all, revision),
+            // What is being read may have been read before the loss.
+            state => return *state = State::Cold,
+        };
+        self.apply(made, &mut observers);
+        if let State::Live(live) = &mut *self.state.write() {
+            live.forget_events(revision);
+        }
+        self.recent.lock().forget();
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn apply(&self, made: Vec<Made>, observers: &mut [Observed]) {

@@ -98,6 +98,10 @@ impl Recent {
         Some(found)
     }
 
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn keep(&mut self, snapshot: Snapshot) {
         if self.0.len() >= KEPT {
             self.0.pop_front();

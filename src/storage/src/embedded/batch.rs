@@ -112,7 +112,12 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
-    fn put_version(&mut self, key: &str, revision: Revision, value: Option<&[u8]>) -> Result<(), StoreError> {
+    pub(super) fn put_version(
+        &mut self,
+        key: &str,
+        revision: Revision,
+        value: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
         self.scratch.clear();
         match value {
             Some(value) => {

@@ -8,13 +8,13 @@ mod compaction;
 #[cfg(test)]
 mod faults;
 mod files;
+mod fill;
 mod lock;
 mod options;
 mod reader;
 mod tables;
 mod writer;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -33,9 +33,6 @@ use files::Db;
 use lock::StoreLock;
 use tables::Meta;
 use writer::{Request, Writer};
-
-/// The longest key.
-const KEY_BYTES: usize = 16 << 10;
 
 /// The embedded store. Dropping it finishes what is queued and closes the file.
 pub struct Embedded {
@@ -127,7 +124,7 @@ impl Store for Embedded {
     }
 
     async fn commit(&self, txn: Txn) -> Result<CommitOutcome, StoreError> {
-        check(&txn)?;
+        txn.check()?;
         self.ask(|reply| Request::Commit(txn, reply)).await
     }
 
@@ -227,23 +224,6 @@ impl Drop for Embedded {
             let _ = thread.join();
         }
     }
-}
-
-/// Refuses a transaction that no store could make.
-fn check(txn: &Txn) -> Result<(), StoreError> {
-    let guarded = txn.guards.iter().map(|guard| &guard.key);
-    for key in guarded.chain(txn.ops.iter().map(crate::Op::key)) {
-        if key.is_empty() || key.len() > KEY_BYTES || key.contains('\0') {
-            return Err(StoreError::Invalid(format!("{key:?} cannot be a key")));
-        }
-    }
-    if txn.ops.len() > 1 {
-        let mut seen = HashSet::new();
-        if let Some(twice) = txn.ops.iter().find(|op| !seen.insert(op.key())) {
-            return Err(StoreError::Invalid(format!("{:?} is written twice", twice.key())));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -293,6 +293,8 @@ impl Observer for Panics {
     fn committed(&mut self, _: &[Change], _: Revision) {
         panic!("an observer fails on purpose");
     }
+
+    fn rebuilt(&mut self, _: &[KeyValue], _: Revision) {}
 }
 
 #[tokio::test]
@@ -314,6 +316,8 @@ impl Observer for Records {
     fn committed(&mut self, changes: &[Change], _: Revision) {
         self.0.lock().extend(changes.iter().map(|change| (change.revision.0, change.key.to_string())));
     }
+
+    fn rebuilt(&mut self, _: &[KeyValue], _: Revision) {}
 }
 
 #[tokio::test]

@@ -1,0 +1,52 @@
+//! Filling a new file with what another store holds, at the revisions it was written at.
+
+use super::batch::Batch;
+use super::files::{self, Db};
+use super::lock::StoreLock;
+use super::tables::{self, Meta};
+use super::{Embedded, Options};
+use crate::dump::{Dump, TTL_OF_EVENTS, ends};
+use crate::{Revision, StoreError};
+
+impl Embedded {
+    /// Makes a store that holds what a dump does, all or nothing. A store that was ever written to is refused.
+    ///
+    /// # Errors
+    /// When there is other data, or the disk fails.
+    pub fn fill(options: &Options, dump: &Dump) -> Result<(), StoreError> {
+        let lock = StoreLock::take(&options.path)?;
+        let db = Db::open(options)?;
+        let found = db.read("read its counters", Meta::read)?;
+        if found.revision != Revision::FIRST {
+            let place = options.path.display();
+            return Err(StoreError::Occupied(format!(
+                "{place} holds other data, up to revision {}",
+                found.revision
+            )));
+        }
+        let filled = Meta { revision: dump.revision, compacted: dump.revision, outbox: found.outbox };
+        db.write(|txn| {
+            let mut batch = Batch::open(txn, found, super::writer::now_millis())?;
+            put_all(&mut batch, dump)?;
+            batch.tables.put_meta(&found, &filled)?;
+            Ok(true)
+        })?;
+        db.close()?;
+        drop(lock);
+        Ok(())
+    }
+}
+
+fn put_all(batch: &mut Batch<'_>, dump: &Dump) -> Result<(), StoreError> {
+    let ttl = u64::try_from(TTL_OF_EVENTS.as_millis()).unwrap_or(u64::MAX);
+    let end = batch.now.saturating_add(ttl);
+    for kv in &dump.kvs {
+        batch.put_version(&kv.key, kv.mod_revision, Some(&kv.value))?;
+        if ends(&kv.key) {
+            let lease = tables::lease_key(end, &kv.key);
+            let put = batch.tables.leases.insert(lease.as_slice(), kv.mod_revision.0);
+            put.map_err(files::engine("write a lease"))?;
+        }
+    }
+    Ok(())
+}

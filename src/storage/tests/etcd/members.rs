@@ -1,0 +1,139 @@
+//! Starting and killing etcd.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use portcullis_storage::{Etcd, EtcdOptions};
+use tempfile::TempDir;
+
+/// The binaries to test with.
+pub(crate) fn binaries() -> Vec<PathBuf> {
+    let named =
+        std::env::var_os("PORTCULLIS_ETCD").map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        || std::env::split_paths(&folders).map(|folder| folder.join("etcd")).find(|file| file.is_file());
+    let binaries = named.unwrap_or_else(|| found().into_iter().collect());
+    if binaries.is_empty() {
+        // Past the harness, which keeps what a passing test prints.
+        std::io::stderr().write_all(b"SKIPPED: there is no etcd on the PATH\n").unwrap();
+    }
+    binaries
+}
+
+/// A cluster on loopback; its members die with it.
+pub(crate) struct Cluster {
+    members: Vec<Member>,
+    _folder: TempDir,
+}
+
+struct Member {
+    arguments: Vec<String>,
+    binary: PathBuf,
+    client: u16,
+    process: Option<Child>,
+}
+
+impl Cluster {
+    /// Starts some members and waits until they have a leader.
+    pub(crate) fn start(binary: &std::path::Path, size: usize, extra: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports: Vec<(u16, u16)> = (0..size).map(|_| (free_port(), free_port())).collect();
+        let peer = |(at, (_, port)): (usize, &(u16, u16))| format!("m{at}=http://127.0.0.1:{port}");
+        let all = ports.iter().enumerate().map(peer).collect::<Vec<_>>().join(",");
+        let member = |(at, (client, peer)): (usize, &(u16, u16))| {
+            let mut arguments = words(&format!(
+                "--name m{at} --initial-cluster {all} --initial-cluster-token {client} \
+                 --listen-client-urls http://127.0.0.1:{client} --advertise-client-urls http://127.0.0.1:{client} \
+                 --listen-peer-urls http://127.0.0.1:{peer} --initial-advertise-peer-urls http://127.0.0.1:{peer} \
+                 --heartbeat-interval 50 --election-timeout 500 --logger zap --log-level error --data-dir"
+            ));
+            if at > 0 {
+                let token = arguments.iter().position(|word| word == "--initial-cluster-token").unwrap();
+                arguments[token + 1] = ports[0].0.to_string();
+            }
+            arguments.push(folder.path().join(format!("m{at}")).display().to_string());
+            arguments.extend(extra.iter().map(|word| (*word).to_owned()));
+            Member { arguments, binary: binary.to_owned(), client: *client, process: None }
+        };
+        let members = ports.iter().enumerate().map(member).collect();
+        let mut cluster = Self { members, _folder: folder };
+        for at in 0..size {
+            cluster.restart(at);
+        }
+        cluster.wait();
+        cluster
+    }
+
+    /// Starts a member again.
+    pub(crate) fn restart(&mut self, at: usize) {
+        let member = &mut self.members[at];
+        let mut command = Command::new(&member.binary);
+        command.args(&member.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        member.process = Some(command.spawn().unwrap());
+    }
+
+    /// Kills a member at once.
+    pub(crate) fn kill(&mut self, at: usize) {
+        let mut process = self.members[at].process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Where clients reach the members.
+    pub(crate) fn endpoints(&self) -> Vec<String> {
+        self.members.iter().map(|member| format!("http://127.0.0.1:{}", member.client)).collect()
+    }
+
+    /// Options for a store on it that does not wait long.
+    pub(crate) fn options(&self) -> EtcdOptions {
+        EtcdOptions { timeout: Duration::from_secs(10), ..EtcdOptions::new(self.endpoints()) }
+    }
+
+    /// A store on it.
+    pub(crate) async fn open(&self) -> Etcd {
+        self.open_with(self.options()).await
+    }
+
+    /// A store on it, once it has a leader.
+    pub(crate) async fn open_with(&self, options: EtcdOptions) -> Etcd {
+        let begun = Instant::now();
+        loop {
+            match Etcd::connect(options.clone()).await {
+                Ok(store) => return store,
+                Err(error) if begun.elapsed() > Duration::from_secs(60) => panic!("{error}"),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        for member in &self.members {
+            while TcpStream::connect((Ipv4Addr::LOCALHOST, member.client)).is_err() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "etcd does not start");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for process in self.members.iter_mut().filter_map(|member| member.process.as_mut()) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}

@@ -13,6 +13,7 @@ mod patch;
 mod policy;
 mod protobuf;
 mod selector;
+mod store;
 mod strategic;
 mod structural;
 
@@ -27,6 +28,7 @@ pub use patch::patch;
 pub use policy::policy;
 pub use protobuf::protobuf;
 pub use selector::selector;
+pub use store::store;
 pub use strategic::strategic;
 pub use structural::structural;
 
@@ -47,5 +49,6 @@ pub const TARGETS: &[Target] = &[
     ("protobuf", protobuf),
     ("selector", selector),
     ("strategic", strategic),
+    ("store", store),
     ("structural", structural),
 ];

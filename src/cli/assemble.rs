@@ -13,7 +13,7 @@ use portcullis_authn::{KeySet, TokenIssuer};
 use portcullis_authz::{DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config};
 use portcullis_registry::{Parts, Registry};
-use portcullis_storage::{Embedded, Store};
+use portcullis_storage::Store;
 
 use super::auditing::Auditing;
 use super::authentication::{Credentials, authenticator, signing_key};
@@ -44,7 +44,7 @@ pub(crate) async fn assemble(
     steps: &mut Steps,
 ) -> Result<Running, Failure> {
     dir.create()?;
-    let store = steps.run("store", || open_store(dir))?;
+    let store = steps.wait("store", super::storing::open(options, dir)).await?;
     let pki = steps.run("certificates", || open_pki(options, dir))?;
     let mut reloader = Reloader::default();
     let credentials = Credentials::read(options, dir, &pki, &mut reloader)?;
@@ -173,13 +173,6 @@ fn health(store: &Arc<dyn Store>) -> Health {
     let progress = store.progress();
     let open = move || progress.has_changed().map(drop).map_err(|_| "the store is closed".to_owned());
     Health::default().ready(Check::new("storage", open))
-}
-
-fn open_store(dir: &DataDir) -> Result<Arc<dyn Store>, Failure> {
-    let opened = Embedded::open(portcullis_storage::Options::new(dir.store()));
-    opened
-        .map(|store| Arc::new(store) as Arc<dyn Store>)
-        .map_err(|error| super::preflight::store_failure(dir, &error))
 }
 
 fn open_pki(options: &ServeOptions, dir: &DataDir) -> Result<Arc<Pki>, Failure> {

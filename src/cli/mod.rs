@@ -13,9 +13,11 @@ mod certs;
 mod checks;
 mod doctor;
 mod down;
+mod engine;
 mod failure;
 mod lifetime;
 mod logging;
+mod online;
 mod options;
 mod parts;
 mod paths;
@@ -26,10 +28,13 @@ mod preflight;
 mod print;
 mod process;
 mod reload;
+mod sealing;
 mod serve;
 mod state;
 mod status;
 mod steps;
+mod store;
+mod storing;
 mod token;
 mod up;
 mod user;
@@ -69,6 +74,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Issue, list and revoke tokens of people and programs.
     Token(token::Arguments),
+    /// Check, back up, restore, move and re-encrypt what is stored.
+    Store(store::Arguments),
     /// Say which version this is.
     Version(version::Arguments),
 }
@@ -85,6 +92,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Apiserver(arguments) => apiserver::run(arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
     }
 }

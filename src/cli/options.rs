@@ -163,6 +163,27 @@ pub(crate) struct ServeOptions {
     /// How long a request may take that is not a stream, in seconds; 60 by default.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) request_timeout: Option<u64>,
+    /// The client URLs of etcd's members; the embedded store serves if none are given.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(crate) etcd_servers: Option<Vec<String>>,
+    /// The authorities that etcd's certificates are checked against.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) etcd_cafile: Option<PathBuf>,
+    /// The certificate to show etcd.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) etcd_certfile: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) etcd_keyfile: Option<PathBuf>,
+    /// What all keys in etcd start with; /registry by default.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) etcd_prefix: Option<String>,
+    /// How often old revisions are forgotten in etcd, such as 5m0s, which is the default; 0 for never.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) etcd_compaction_interval: Option<String>,
+    /// File with an EncryptionConfiguration: which resources are sealed in the store, and by what.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) encryption_provider_config: Option<PathBuf>,
     /// What to log: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -266,6 +287,13 @@ impl ServeOptions {
                 .or(file.insecure_authentication_token_webhook_masters),
             max_requests_inflight: self.max_requests_inflight.or(file.max_requests_inflight),
             request_timeout: self.request_timeout.or(file.request_timeout),
+            etcd_servers: self.etcd_servers.or(file.etcd_servers),
+            etcd_cafile: self.etcd_cafile.or(file.etcd_cafile),
+            etcd_certfile: self.etcd_certfile.or(file.etcd_certfile),
+            etcd_keyfile: self.etcd_keyfile.or(file.etcd_keyfile),
+            etcd_prefix: self.etcd_prefix.or(file.etcd_prefix),
+            etcd_compaction_interval: self.etcd_compaction_interval.or(file.etcd_compaction_interval),
+            encryption_provider_config: self.encryption_provider_config.or(file.encryption_provider_config),
             log_level: self.log_level.or(file.log_level),
             log_json: self.log_json.or(file.log_json),
             output: self.output.or(file.output),

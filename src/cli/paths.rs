@@ -39,6 +39,16 @@ impl DataDir {
         self.0.join("store.redb")
     }
 
+    /// Where a running server gives backups.
+    pub(crate) fn store_socket(&self) -> PathBuf {
+        self.0.join("store.sock")
+    }
+
+    /// The keys that Secrets in the embedded store are sealed with.
+    pub(crate) fn encryption_keys(&self) -> PathBuf {
+        self.0.join("encryption.key")
+    }
+
     /// Keys and certificates.
     pub(crate) fn pki(&self) -> PathBuf {
         self.0.join("pki")

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::world::{Server, make_namespace, rbac, secret, world};
+use crate::world::{Server, config_map, make_namespace, rbac, secret, world};
 
 #[test]
 fn a020_a023_c010_only_one_port_listens() {
@@ -92,6 +92,35 @@ fn a065_damage_is_named_and_not_served() {
         assert!(said.contains("store"), "{damage}: {said}");
         std::fs::remove_dir_all(&dir).unwrap();
     }
+}
+
+#[test]
+fn a021_b010_secrets_lie_sealed_in_the_stores_file() {
+    let server = Server::start(&[]);
+    let path = "/api/v1/namespaces/default";
+    server.admin.post(&format!("{path}/secrets"), &secret("hidden", "Vm9sbGRhbXBm")).is(&[201], "secret");
+    server.admin.post(&format!("{path}/configmaps"), &config_map("volldampf")).is(&[201], "config map");
+    let backup = server.data().parent().unwrap().join("backup");
+    let arguments = ["store", "backup", "--data-dir"].map(std::ffi::OsStr::new);
+    let taken = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .arg(server.data())
+        .arg("--to")
+        .arg(&backup)
+        .output()
+        .unwrap();
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    let dir = server.stop_for_restart();
+    let holds = |file: &std::path::Path, text: &str| {
+        std::fs::read(file).unwrap().windows(text.len()).any(|bytes| bytes == text.as_bytes())
+    };
+    for file in [dir.join("data/store.redb"), dir.join("backup")] {
+        assert!(holds(&file, "volldampf"), "what is not sealed is found");
+        assert!(!holds(&file, "Vm9sbGRhbXBm"), "{}", file.display());
+    }
+    let server = Server::start_in(dir, &[]);
+    let read = server.admin.get(&format!("{path}/secrets/hidden")).is(&[200], "read").tree();
+    assert!(read["data"].to_string().contains("Vm9sbGRhbXBm"));
 }
 
 #[test]

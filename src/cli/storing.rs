@@ -1,0 +1,186 @@
+//! Opens the store that the flags name: etcd if its servers are given, else the embedded one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_storage::{
+    Codec, Coded, Embedded, Etcd, EtcdOptions, EtcdTls, Options, Store, StoreError, reseal,
+};
+use tracing::{info, warn};
+
+use super::options::ServeOptions;
+use super::paths::DataDir;
+use super::{Failure, online, preflight, sealing};
+
+/// Opens the store, with what seals and opens its values above it.
+pub(crate) async fn open(options: &ServeOptions, dir: &DataDir) -> Result<Arc<dyn Store>, Failure> {
+    // First: with a mistake in it, nothing is touched.
+    let codec = sealing::codec(options, dir)?;
+    let engine: Arc<dyn Store> = match etcd_options(options, dir)? {
+        Some(etcd) => Arc::new(connect(etcd).await?),
+        None => {
+            let opened = Embedded::open(Options::new(dir.store()));
+            let engine: Arc<dyn Store> =
+                Arc::new(opened.map_err(|error| preflight::store_failure(dir, &error))?);
+            online::serve(engine.clone(), dir.store_socket())?;
+            engine
+        }
+    };
+    reseal_behind(engine.clone(), codec.clone());
+    Ok(Arc::new(Coded::new(engine, codec)))
+}
+
+/// Opens the store in etcd.
+pub(crate) async fn connect(etcd: EtcdOptions) -> Result<Etcd, Failure> {
+    let servers = etcd.endpoints.join(", ");
+    Etcd::connect(etcd).await.map_err(|error| etcd_failure(&servers, &error))
+}
+
+/// Seals again in the background what is sealed otherwise than it would be now.
+fn reseal_behind(engine: Arc<dyn Store>, codec: Arc<dyn Codec>) {
+    tokio::spawn(async move {
+        match reseal(&*engine, &*codec, |_| ()).await {
+            Ok(done) if done.written > 0 || done.unreadable > 0 => {
+                let (written, unreadable) = (done.written, done.unreadable);
+                info!(written, unreadable, "Stored values were sealed again");
+            }
+            Ok(_) | Err(StoreError::Closed) => {}
+            Err(error) => {
+                warn!(error = &error as &dyn std::error::Error, "Stored values were not all sealed again");
+            }
+        }
+    });
+}
+
+/// How etcd is reached; `None` when none is named.
+pub(crate) fn etcd_options(options: &ServeOptions, dir: &DataDir) -> Result<Option<EtcdOptions>, Failure> {
+    let Some(servers) = options.etcd_servers.as_ref().filter(|servers| !servers.is_empty()) else {
+        return unused(options).map(|()| None);
+    };
+    let mut etcd = EtcdOptions::new(servers);
+    if let Some(prefix) = &options.etcd_prefix {
+        etcd.prefix.clone_from(prefix);
+    }
+    if let Some(text) = &options.etcd_compaction_interval {
+        etcd.compaction_interval = interval(text)?;
+    }
+    etcd.tls = tls(options)?;
+    etcd.server = server_id(dir)?;
+    Ok(Some(etcd))
+}
+
+/// Flags for etcd without etcd are a mistake that would otherwise go unnoticed.
+fn unused(options: &ServeOptions) -> Result<(), Failure> {
+    let given = [
+        ("--etcd-cafile", options.etcd_cafile.is_some()),
+        ("--etcd-certfile", options.etcd_certfile.is_some()),
+        ("--etcd-keyfile", options.etcd_keyfile.is_some()),
+        ("--etcd-prefix", options.etcd_prefix.is_some()),
+        ("--etcd-compaction-interval", options.etcd_compaction_interval.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => {
+            Err(Failure::new(format!("{flag} is given without --etcd-servers"))
+                .fix("name etcd's client URLs"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn tls(options: &ServeOptions) -> Result<Option<EtcdTls>, Failure> {
+    let identity = match (&options.etcd_certfile, &options.etcd_keyfile) {
+        (Some(certificate), Some(key)) => {
+            let key = read(key, "--etcd-keyfile")?.into();
+            Some((read(certificate, "--etcd-certfile")?, key))
+        }
+        (None, None) => None,
+        _ => {
+            return Err(Failure::new("a certificate for etcd is given without its key, or a key without it")
+                .fix("give both --etcd-certfile and --etcd-keyfile"));
+        }
+    };
+    match &options.etcd_cafile {
+        Some(path) => Ok(Some(EtcdTls { authorities: read(path, "--etcd-cafile")?, identity })),
+        None if identity.is_some() => {
+            Err(Failure::new("a certificate for etcd is given without --etcd-cafile")
+                .fix("name the authority that etcd's own certificate is checked against"))
+        }
+        None => Ok(None),
+    }
+}
+
+fn read(path: &Path, flag: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::caused(format!("{flag} {} cannot be read", path.display()), &error))
+}
+
+/// A duration as upstream's flags take it: `5m0s`, or 0 for never.
+fn interval(text: &str) -> Result<Duration, Failure> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
+    parsed.ok_or_else(|| {
+        Failure::new(format!("--etcd-compaction-interval {text:?} is not a duration"))
+            .fix("write it like 5m0s")
+    })
+}
+
+/// What tells this server from others on the same etcd, also after a restart.
+fn server_id(dir: &DataDir) -> Result<String, Failure> {
+    let path = dir.path().join("server-id");
+    let failed =
+        |error: std::io::Error| Failure::caused(format!("{} cannot be used", path.display()), &error);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(text),
+        Ok(_) => Err(Failure::new(format!("{} is not a server's id", path.display()))
+            .fix("remove the file; a new id is made, and what the audit outbox still holds is not drained")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let fresh = uuid::Uuid::new_v4().simple().to_string();
+            std::fs::write(&path, &fresh).map_err(failed)?;
+            Ok(fresh)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn etcd_failure(servers: &str, error: &StoreError) -> Failure {
+    let failure = Failure::caused(format!("etcd at {servers} cannot be used"), error);
+    match error {
+        StoreError::Unavailable { .. } => {
+            failure.fix("see that its members run, have a quorum, and that addresses and certificates fit")
+        }
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_read_as_upstream_writes_them() {
+        assert_eq!(interval("5m0s").unwrap(), Duration::from_secs(300));
+        assert_eq!(interval("0").unwrap(), Duration::ZERO);
+        assert!(interval("soon").is_err() && interval("-5m").is_err());
+    }
+
+    #[test]
+    fn a_server_keeps_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::resolve(Some(folder.path())).unwrap();
+        let id = server_id(&dir).unwrap();
+        assert_eq!(server_id(&dir).unwrap(), id);
+        std::fs::write(folder.path().join("server-id"), "../../x").unwrap();
+        assert!(server_id(&dir).is_err());
+    }
+
+    #[test]
+    fn flags_of_etcd_need_etcd() {
+        let options = ServeOptions { etcd_prefix: Some("/x".into()), ..ServeOptions::default() };
+        assert!(unused(&options).is_err());
+        let half = ServeOptions { etcd_certfile: Some("c".into()), ..ServeOptions::default() };
+        assert!(tls(&half).is_err());
+    }
+}

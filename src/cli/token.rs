@@ -46,7 +46,7 @@ struct Issue {
     /// How long it is valid: 90m, 8h, 30d.
     #[arg(long, value_name = "LIFETIME", default_value = "30d", value_parser = lifetime::parse)]
     ttl: SignedDuration,
-    /// What it may be used for, as VERBS:RESOURCES[:NAMESPACES], each a list with commas
+    /// What it may be used for, as `VERBS:RESOURCES[:NAMESPACES]`, each a list with commas
     /// (get,list:pods,deployments.apps:team-a), or VERBS:/PATH. May be given more than once; without it
     /// the token may do whatever its user may.
     #[arg(long, value_name = "SCOPE", value_parser = scopes)]

@@ -59,16 +59,18 @@ pub fn definition_name(group: &str, version: &str, kind: &str) -> String {
 }
 
 impl Dialect {
+    /// A reference. Version 3 reads nothing that stands beside one, so its description wraps it.
     fn reference(self, definition: &str, description: &str) -> Value {
         let prefix = match self {
             Self::V2 => "#/definitions/",
             Self::V3 => "#/components/schemas/",
         };
-        let mut map = Map::from_iter([("$ref".to_owned(), Value::from(format!("{prefix}{definition}")))]);
-        if !description.is_empty() {
-            map.insert("description".to_owned(), description.into());
+        let target = format!("{prefix}{definition}");
+        match self {
+            _ if description.is_empty() => json!({ "$ref": target }),
+            Self::V2 => json!({ "$ref": target, "description": description }),
+            Self::V3 => json!({ "allOf": [{ "$ref": target }], "description": description }),
         }
-        map.into()
     }
 
     fn metadata(self) -> Value {

@@ -38,7 +38,7 @@ fn version_3_says_all() {
         json!([{ "type": "integer" }, { "type": "string" }])
     );
     assert_eq!(
-        at("/properties/metadata/$ref"),
+        at("/properties/metadata/allOf/0/$ref"),
         "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
     );
     assert_eq!(at("/properties/pod/required"), json!(["kind", "apiVersion"]));

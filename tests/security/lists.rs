@@ -125,7 +125,9 @@ fn f058_selectors_that_cost() {
     ] {
         let began = Instant::now();
         let answer = world.admin.get(&format!("/api/v1/namespaces/a/configmaps?labelSelector={selector}"));
-        assert!(matches!(answer.code, 200 | 400 | 414 | 431), "{}", answer.head);
+        // What is too long to be read may end with the connection before its answer is through.
+        let unread = selector.len() >= 200_000 && answer.head.is_empty();
+        assert!(unread || matches!(answer.code, 200 | 400 | 414 | 431), "{}", answer.head);
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
 }

@@ -9,7 +9,7 @@ mod limits;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-pub use escape::{escape, unescape};
+pub use escape::{escape, is_identifier, unescape};
 
 use crate::types::{ObjectType, Type};
 

@@ -112,7 +112,7 @@ impl Head {
         }
     }
 
-    /// Reads the text that [`Head::to_string`] makes.
+    /// Reads the text that its `Display` makes.
     pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
         let (segment, line) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);

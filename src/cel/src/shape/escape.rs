@@ -32,6 +32,15 @@ const RESERVED: [&str; 21] = [
 /// What has a word, and the word.
 const WORDS: [(&str, &str); 4] = [("__", "underscores"), (".", "dot"), ("-", "dash"), ("/", "slash")];
 
+/// Whether a variable can have this name.
+#[must_use]
+pub fn is_identifier(name: &str) -> bool {
+    let word = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    !name.starts_with(|char: char| char.is_ascii_digit())
+        && name.chars().all(word)
+        && !RESERVED.contains(&name)
+}
+
 /// The name of a property in expressions, if it can have one.
 #[must_use]
 pub fn escape(name: &str) -> Option<Cow<'_, str>> {

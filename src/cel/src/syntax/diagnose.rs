@@ -2,7 +2,7 @@
 //!
 //! That parser goes on after a mistake: it leaves out a token that is too much, makes up one that is missing, or skips
 //! to where something around the mistake can go on, and tells of the next mistake only after it understood a token
-//! again. So do we, rule by rule of the grammar in [`super::parse`]. It takes one walk over the tokens, and only texts that are no
+//! again. So do we, rule by rule of the grammar in [`mod@super::parse`]. It takes one walk over the tokens, and only texts that are no
 //! expressions are walked over.
 
 mod rules;
@@ -18,7 +18,7 @@ const MOST_RECOVERIES: u32 = 30;
 /// Rules lie at most this deep in each other.
 const DEEPEST: usize = 250;
 
-/// The complaints about a text that [`super::parse`] could not read.
+/// The complaints about a text that [`fn@super::parse`] could not read.
 pub(super) fn diagnose(text: &str, tokens: &[Lexeme<'_>]) -> Vec<Complaint> {
     let mut reader = Reader {
         text,

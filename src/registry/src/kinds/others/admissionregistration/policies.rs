@@ -146,41 +146,12 @@ fn variable(variable: &Value, at: &At<'_>, errors: &mut ErrorList) {
     let name = text(variable, "name");
     if name.trim().is_empty() {
         at.child("name").required(errors, "name is not specified");
-    } else if !is_identifier(name) {
+    } else if !portcullis_cel::shape::is_identifier(name) {
         at.child("name").invalid(errors, name, "must be a valid CEL identifier");
     }
     if text(variable, "expression").trim().is_empty() {
         at.child("expression").required(errors, "expression is not specified");
     }
-}
-
-/// Whether expressions can call something by this name.
-fn is_identifier(name: &str) -> bool {
-    const RESERVED: [&str; 21] = [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(word) && !RESERVED.contains(&name)
 }
 
 fn validation(validation: &Value, at: &At<'_>, errors: &mut ErrorList) {

@@ -6,6 +6,18 @@ use std::process::{Command, Output};
 
 use crate::program::{Home, Server, words};
 
+/// Where kubectl is; says so if it is nowhere.
+pub(crate) fn find() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&folders).map(|folder| folder.join("kubectl")).find(|file| file.is_file());
+    if found.is_none() {
+        // Past the harness, which keeps what a passing test prints.
+        std::io::stderr().write_all(b"SKIPPED: kubectl is not on the PATH\n").unwrap();
+    }
+    found
+}
+
 /// A server and kubectl to talk to it.
 struct Session {
     server: Server,
@@ -15,14 +27,7 @@ struct Session {
 
 impl Session {
     fn begin() -> Option<Self> {
-        let folders = std::env::var_os("PATH").unwrap_or_default();
-        let kubectl =
-            std::env::split_paths(&folders).map(|folder| folder.join("kubectl")).find(|file| file.is_file());
-        let Some(kubectl) = kubectl else {
-            // Past the harness, which keeps what a passing test prints.
-            std::io::stderr().write_all(b"SKIPPED: kubectl is not on the PATH\n").unwrap();
-            return None;
-        };
+        let kubectl = find()?;
         let home = Home::new();
         Some(Self { server: home.serve(&["apiserver"]), home, kubectl })
     }

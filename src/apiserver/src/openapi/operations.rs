@@ -165,7 +165,7 @@ impl Writer<'_, '_, '_> {
     fn responses(&mut self, shape: &Shape, gvk: &Gvk) -> Value {
         let schema = match shape.answer {
             Answer::Object => self.refer(gvk),
-            Answer::List => self.refer(&Gvk::new(gvk.gv.clone(), self.row.list_kind.as_str())),
+            Answer::List => self.refer_list(gvk),
             Answer::Status => self.refer(&meta("Status")),
             Answer::Text => json!({ "type": "string" }),
         };
@@ -184,11 +184,20 @@ impl Writer<'_, '_, '_> {
     fn refer(&mut self, gvk: &Gvk) -> Value {
         match kind(gvk) {
             Some(kind) => self.schemas.refer(kind.root_struct().definition),
-            None => {
-                let name = definition_name(&gvk.gv.group, &gvk.gv.version, &gvk.kind);
-                self.schemas.refer_added(&name).unwrap_or_else(|| json!({ "type": "object" }))
-            }
+            None => self.refer_added(gvk),
         }
+    }
+
+    fn refer_list(&mut self, gvk: &Gvk) -> Value {
+        match kind(gvk) {
+            Some(kind) => self.schemas.refer_list(kind, self.row),
+            None => self.refer_added(&Gvk::new(gvk.gv.clone(), self.row.list_kind.as_str())),
+        }
+    }
+
+    fn refer_added(&self, gvk: &Gvk) -> Value {
+        let name = definition_name(&gvk.gv.group, &gvk.gv.version, &gvk.kind);
+        self.schemas.refer_added(&name).unwrap_or_else(|| json!({ "type": "object" }))
     }
 }
 

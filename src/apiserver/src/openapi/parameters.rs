@@ -48,7 +48,9 @@ fn meaning(name: &str) -> (&'static str, &'static str) {
         "continue" => ("string", "The token of the page before; asks for the next one."),
         "dryRun" => ("string", "`All` does everything but store the outcome."),
         "fieldManager" => ("string", "Who makes the change, for the record of who owns which field."),
-        "fieldSelector" => ("string", "Only objects whose fields match."),
+        "fieldSelector" => {
+            ("string", "A selector to restrict the list of returned objects by their fields. All by default.")
+        }
         "fieldValidation" => {
             ("string", "What unknown and repeated fields lead to: `Ignore`, `Warn` or `Strict`.")
         }
@@ -57,7 +59,9 @@ fn meaning(name: &str) -> (&'static str, &'static str) {
         "ignoreStoreReadErrorWithClusterBreakingPotential" => {
             ("boolean", "Delete even what cannot be read, without finalizers and preconditions.")
         }
-        "labelSelector" => ("string", "Only objects whose labels match."),
+        "labelSelector" => {
+            ("string", "A selector to restrict the list of returned objects by their labels. All by default.")
+        }
         "limit" => ("integer", "The most objects a page may hold."),
         "orphanDependents" => ("boolean", "Deprecated: use propagationPolicy."),
         "pretty" => ("string", "`true` breaks the output into lines."),
@@ -68,7 +72,10 @@ fn meaning(name: &str) -> (&'static str, &'static str) {
         "resourceVersionMatch" => ("string", "`Exact` or `NotOlderThan`."),
         "sendInitialEvents" => ("boolean", "Begin a watch with the objects there are."),
         "timeoutSeconds" => ("integer", "How long a list or watch may take."),
-        "watch" => ("boolean", "Follow changes instead of listing."),
+        "watch" => (
+            "boolean",
+            "Watch for changes to the described resources and return them as a stream of notifications. Specify resourceVersion.",
+        ),
         _ => ("string", ""),
     }
 }

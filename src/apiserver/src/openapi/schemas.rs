@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_api::{Map, Value};
+use portcullis_api::{Gvk, Map, Value};
 use portcullis_schema::types::{Field, ListType, Omit, Struct, Type, types};
-use portcullis_schema::{Kind, kinds};
+use portcullis_schema::{Kind, Row, kinds};
 use serde_json::json;
 
 use super::words::Words;
@@ -77,6 +77,44 @@ impl<'w> Schemas<'w> {
             self.wanted.push(definition);
         }
         self.dialect.reference(definition)
+    }
+
+    /// A reference to the definition of a kind's lists. The schema table has none: all lists are alike.
+    pub(super) fn refer_list(&mut self, kind: &'static Kind, row: &Row) -> Value {
+        let item = kind.root_struct().definition;
+        let name = format!("{item}List");
+        if !self.done.contains_key(&name) {
+            let schema = self.list_of(item, row);
+            self.done.insert(name.clone(), schema);
+        }
+        self.dialect.reference(&name)
+    }
+
+    fn list_of(&mut self, item: &'static str, row: &Row) -> Value {
+        let head = |field| json!({ "type": "string", "description": self.words.of(item, field) });
+        let (api_version, kind) = (head("apiVersion"), head("kind"));
+        let mut metadata = object(self.refer(LIST_META));
+        put_text(&mut metadata, "description", self.words.of(item, "metadata"));
+        if self.dialect == Dialect::V3 {
+            metadata.insert("default".into(), json!({}));
+        }
+        let of_list = Gvk::new(row.gvk.gv.clone(), row.list_kind.as_str());
+        json!({
+            "description": format!("{} is a list of {}.", row.list_kind, row.gvr.resource),
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "apiVersion": api_version,
+                "items": {
+                    "description": format!("List of {}", row.gvr.resource),
+                    "type": "array",
+                    "items": self.refer(item),
+                },
+                "kind": kind,
+                "metadata": wrap_reference(metadata, self.dialect),
+            },
+            "x-kubernetes-group-version-kind": [gvk_value(&of_list)],
+        })
     }
 
     /// All definitions referred to.
@@ -244,7 +282,7 @@ fn put_merge_rules(map: &mut Map<String, Value>, field: &Field) {
 }
 
 /// A kind as extensions name it.
-pub(super) fn gvk_value(gvk: &portcullis_api::Gvk) -> Value {
+pub(super) fn gvk_value(gvk: &Gvk) -> Value {
     json!({ "group": &*gvk.gv.group, "version": &*gvk.gv.version, "kind": &*gvk.kind })
 }
 

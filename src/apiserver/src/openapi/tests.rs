@@ -75,6 +75,23 @@ async fn version_2_is_json_and_protobuf() {
 }
 
 #[tokio::test]
+async fn lists_have_definitions_of_their_own() {
+    let v2 = document("/openapi/v2").await;
+    let list = &v2["definitions"]["io.k8s.api.core.v1.ServiceList"];
+    assert_eq!(list["properties"]["items"]["description"], "List of services");
+    assert_eq!(list["properties"]["items"]["items"]["$ref"], "#/definitions/io.k8s.api.core.v1.Service");
+    assert_eq!(list["required"], json!(["items"]));
+    let kind = json!([{ "group": "", "kind": "ServiceList", "version": "v1" }]);
+    assert_eq!(list["x-kubernetes-group-version-kind"], kind);
+    let answer = &v2["paths"]["/api/v1/services"]["get"]["responses"]["200"]["schema"];
+    assert_eq!(answer["$ref"], "#/definitions/io.k8s.api.core.v1.ServiceList");
+    let v3 = document("/openapi/v3/apis/autoscaling/v2").await;
+    let list = &v3["components"]["schemas"]["io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerList"];
+    let metadata = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+    assert_eq!(list["properties"]["metadata"]["allOf"][0]["$ref"], metadata);
+}
+
+#[tokio::test]
 async fn f067_a_wrong_hash_leads_to_the_right_one_and_nowhere_else() {
     let (response, _) = ask("/openapi/v3/api/v1", "*/*", "hash=0").await;
     assert_eq!(response.status(), 301);

@@ -33,6 +33,8 @@ use crate::permission::Standing;
 use crate::respond::{self, Include, partial};
 
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// A client that comes back after the timeout knows how far it was.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 const LEAST_TIMEOUT: u64 = 1800;
 /// How soon a withdrawn permission or an expired credential ends an idle stream, and how exact the
 /// timeout and bookmarks are.
@@ -90,13 +92,14 @@ async fn open(call: &Call<'_>, output: Output, options: ListOptions) -> Result<S
     let timeout = options.timeout_seconds.filter(|seconds| *seconds > 0);
     let timeout = timeout.unwrap_or_else(|| rand::rng().random_range(LEAST_TIMEOUT..LEAST_TIMEOUT * 2));
     let now = Instant::now();
+    let ends = now + Duration::from_secs(timeout.min(LEAST_TIMEOUT * 4));
     let mut stream = Stream {
         pending: VecDeque::new(),
         source: Source::Ended,
         standing: call.standing(),
         timer: Box::pin(tokio::time::sleep(RECHECK)),
-        ends: now + Duration::from_secs(timeout.min(LEAST_TIMEOUT * 4)),
-        next_bookmark: options.bookmarks.then_some(now + BOOKMARK_EVERY),
+        ends,
+        next_bookmark: options.bookmarks.then(|| bookmark_after(now, ends)),
         delivered: Revision::UNSET,
         view: View {
             prefix: call.resource.prefix(&call.target.namespace),
@@ -230,7 +233,7 @@ impl Stream {
     }
 
     fn queue_bookmark(&mut self) {
-        self.next_bookmark = self.next_bookmark.map(|_| Instant::now() + BOOKMARK_EVERY);
+        self.next_bookmark = self.next_bookmark.map(|_| bookmark_after(Instant::now(), self.ends));
         let Source::Live(watcher) = &self.source else { return };
         let reached = watcher.progress().max(self.delivered);
         if let Ok(frame) = self.view.bookmark(reached, None) {
@@ -377,10 +380,33 @@ fn word(shown_as: EventType) -> &'static str {
     }
 }
 
+/// When the next bookmark is due: every minute, and shortly before the stream ends.
+fn bookmark_after(now: Instant, ends: Instant) -> Instant {
+    let every = now + BOOKMARK_EVERY;
+    let last = ends.checked_sub(BOOKMARK_BEFORE_END).filter(|last| *last > now);
+    last.map_or(every, |last| last.min(every))
+}
+
 fn ended(error: &WatchError) -> ApiError {
     match error {
         WatchError::Expired { asked } => ApiError::expired(format!("too old resource version: {asked}")),
         WatchError::Future { asked, current } => future_revision(*asked, *current),
         WatchError::Store(error) => storage_error(error.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bookmark_comes_every_minute_and_before_the_end() {
+        let now = Instant::now();
+        let after = |seconds| bookmark_after(now, now + Duration::from_secs(seconds)) - now;
+        assert_eq!(after(600), BOOKMARK_EVERY);
+        assert_eq!(after(61), Duration::from_secs(59));
+        assert_eq!(after(5), Duration::from_secs(3));
+        assert_eq!(after(2), BOOKMARK_EVERY);
+        assert_eq!(after(1), BOOKMARK_EVERY);
     }
 }

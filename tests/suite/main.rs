@@ -15,6 +15,7 @@ mod documents;
 mod endure;
 mod help;
 mod kubectl;
+mod operator;
 mod program;
 mod serving;
 mod up;

@@ -68,8 +68,14 @@ impl Home {
     /// Starts a server on a free port and waits until it is ready.
     #[track_caller]
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
+        self.serve_at("0", arguments)
+    }
+
+    /// Starts a server on a port and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn serve_at(&self, port: &str, arguments: &[&str]) -> Server {
         let dir = self.data_dir();
-        let place = ["--data-dir", dir.to_str().unwrap(), "--secure-port", "0"];
+        let place = ["--data-dir", dir.to_str().unwrap(), "--secure-port", port];
         let mut command = self.command(&[arguments, &place].concat());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut server = Server { child: Some(child), state: Value::Null, dir };

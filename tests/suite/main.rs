@@ -14,6 +14,7 @@ mod credentials;
 mod documents;
 mod endure;
 mod help;
+mod identity_provider;
 mod kubectl;
 mod operator;
 mod program;

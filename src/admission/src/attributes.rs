@@ -1,9 +1,11 @@
 //! What a plugin may know about the write it judges.
 
-use portcullis_api::{GroupResource, Gvk, Object, UserInfo};
+use jiff::Timestamp;
+use portcullis_api::{GroupResource, Gvk, Gvr, Object, UserInfo};
 
 use crate::notes::Notes;
 use crate::reader::Reader;
+use crate::target::{Kinds, Options, Target};
 
 /// What a write does to the object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +32,16 @@ impl Operation {
     }
 }
 
+/// The kinds that configure admission.
+const CONFIGURATIONS: [&str; 6] = [
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+];
+
 /// The facts of one write, the same for every plugin of the chain.
 pub struct Attributes<'a> {
     /// Who asks (after impersonation).
@@ -40,6 +52,8 @@ pub struct Attributes<'a> {
     pub kind: &'a Gvk,
     /// The resource asked for.
     pub resource: &'a GroupResource,
+    /// The same with the version it was asked for in.
+    pub gvr: &'a Gvr,
     /// The subresource, or nothing.
     pub subresource: &'a str,
     /// The namespace; empty at cluster scope.
@@ -48,10 +62,19 @@ pub struct Attributes<'a> {
     pub name: &'a str,
     /// Whether nothing will be stored.
     pub dry_run: bool,
+    /// The options of the operation.
+    pub options: &'a dyn Options,
+    /// Whether the write follows from another one that was admitted (a binding changes a pod), or is the
+    /// server's own upkeep: policies and webhooks are not asked again.
+    pub follows: bool,
+    /// When the request arrived: what waits for others must not wait longer than the client does.
+    pub since: Timestamp,
     /// The stored object an update or deletion starts from.
     pub old: Option<&'a Object>,
     /// The cluster as it is now.
     pub reader: &'a dyn Reader,
+    /// What is served, and how versions become each other.
+    pub kinds: &'a dyn Kinds,
     /// Where plugins leave warnings and audit annotations.
     pub notes: &'a Notes,
 }
@@ -65,6 +88,22 @@ impl Attributes<'_> {
     /// Whether the request concerns a resource of a group, without subresource.
     pub fn is(&self, group: &str, resource: &str) -> bool {
         self.subresource.is_empty() && self.is_any_of(group, resource)
+    }
+
+    /// What the request is about.
+    pub fn target(&self) -> Target {
+        Target { resource: self.gvr.clone(), kind: self.kind.clone() }
+    }
+
+    /// The namespace as policies and webhooks see it: a namespace is in itself.
+    pub fn home(&self) -> &str {
+        if self.namespace.is_empty() && self.is_any_of("", "namespaces") { self.name } else { self.namespace }
+    }
+
+    /// Whether the request is about the configuration of admission itself, which no policy and no webhook
+    /// that is an object of the API may keep anybody from mending.
+    pub fn configures_admission(&self) -> bool {
+        &*self.kind.gv.group == "admissionregistration.k8s.io" && CONFIGURATIONS.contains(&&*self.kind.kind)
     }
 
     /// Whether the request concerns a resource of a group, whatever the subresource.

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use portcullis_api::{GroupResource, GroupVersion, Gvk, Object, Result, UserInfo, Value};
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use portcullis_api::{GroupResource, GroupVersion, Gvk, Gvr, Object, Result, UserInfo, Value};
+use portcullis_cel::{Authorizer, Decision, Question};
 
 use crate::attributes::{Attributes, Operation};
 use crate::chain::{Chain, Plugin};
 use crate::notes::Notes;
 use crate::reader::Reader;
+use crate::target::{Kinds, Target};
 
 /// Stored objects by resource, and granted `verb resource name` triples.
 #[derive(Default)]
 pub(crate) struct Cluster {
     objects: Vec<(String, Arc<Object>)>,
     grants: Vec<String>,
+    equivalents: Vec<Target>,
 }
 
 impl Cluster {
@@ -27,6 +32,40 @@ impl Cluster {
     pub(crate) fn granting(mut self, what: &str) -> Self {
         self.grants.push(what.to_owned());
         self
+    }
+
+    /// With another version of whatever is asked for.
+    pub(crate) fn equivalent(mut self, target: Target) -> Self {
+        self.equivalents.push(target);
+        self
+    }
+}
+
+#[async_trait]
+impl Kinds for Cluster {
+    fn equivalents(&self, _: &Gvr, _: &str) -> Vec<Target> {
+        self.equivalents.clone()
+    }
+
+    /// Versions differ in their name.
+    async fn convert(&self, mut object: Object, _: &Target, to: &Target) -> Result<Object> {
+        object.map_mut().insert("apiVersion".into(), to.kind.gv.to_string().into());
+        object.map_mut().insert("kind".into(), (*to.kind.kind).into());
+        Ok(object)
+    }
+
+    fn settle(&self, _: &Target, _: &mut Object) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Allows what is granted, whoever asks.
+struct Grants(Vec<String>);
+
+impl Authorizer for Grants {
+    fn check(&self, question: &Question) -> Decision {
+        let what = format!("{} {} {}", question.verb, question.resource, question.name);
+        Decision { allowed: self.0.contains(&what), ..Decision::default() }
     }
 }
 
@@ -56,6 +95,10 @@ impl Reader for Cluster {
             subresource => format!("{verb} {resource}/{subresource} {name}"),
         };
         self.grants.contains(&what)
+    }
+
+    fn authorizer(&self, _: &UserInfo) -> Arc<dyn Authorizer> {
+        Arc::new(Grants(self.grants.clone()))
     }
 }
 
@@ -108,29 +151,49 @@ impl Write {
         Judged { result, notes }
     }
 
+    /// Built-in plugins wait for nothing.
     fn run(&self, chain: &Chain, cluster: &Cluster, notes: &Notes, mut object: Object) -> Result<Object> {
-        let kind = Gvk::new(GroupVersion::new(self.group, "v1"), self.kind);
-        let resource = GroupResource::new(self.group, self.resource);
         let name = self.old.as_ref().unwrap_or(&object).name().to_owned();
-        let write = Attributes {
+        self.with(cluster, notes, &name, |write| {
+            let done = async {
+                if self.operation == Operation::Delete {
+                    return chain.admit_deletion(write, None).await.map(|_| object);
+                }
+                chain.mutate(write, &mut object).await?;
+                let admitted = chain.admit(write, Some(object)).await?;
+                Ok(admitted.into_object().unwrap_or_default())
+            };
+            done.now_or_never().expect("nothing to wait for")
+        })
+    }
+
+    /// Does something with the facts of the write.
+    pub(crate) fn with<T>(
+        &self,
+        cluster: &Cluster,
+        notes: &Notes,
+        name: &str,
+        work: impl FnOnce(&Attributes<'_>) -> T,
+    ) -> T {
+        let gv = GroupVersion::new(self.group, "v1");
+        work(&Attributes {
             user: &self.user,
             operation: self.operation,
-            kind: &kind,
-            resource: &resource,
+            kind: &Gvk::new(gv.clone(), self.kind),
+            resource: &GroupResource::new(self.group, self.resource),
+            gvr: &Gvr::new(gv, self.resource),
             subresource: self.subresource,
             namespace: self.namespace,
-            name: &name,
+            name,
             dry_run: false,
+            options: &(),
+            follows: false,
+            since: jiff::Timestamp::now(),
             old: self.old.as_ref(),
             reader: cluster,
+            kinds: cluster,
             notes,
-        };
-        if self.operation == Operation::Delete {
-            return chain.admit(&write, None).map(|_| object);
-        }
-        chain.mutate(&write, &mut object)?;
-        let admitted = chain.admit(&write, Some(object))?;
-        Ok(admitted.into_object().unwrap_or_default())
+        })
     }
 }
 

@@ -4,15 +4,24 @@
 //! the kind's own preparation and validation, every plugin may refuse it (`validate`). Only the
 //! second pass makes an [`Admitted`], and only an `Admitted` can be committed to storage.
 //!
+//! Behind the built-in plugins come the stages that objects of the API configure: policies, then webhooks
+//! ([`MutatingStage`], [`ValidatingStage`]). They share what a request is matched by ([`matching`]) and what
+//! expressions may refer to ([`expressions`]).
+//!
 //! What a plugin must read goes through [`Reader`], which the registry implements. What it has to say
 //! beside its decision goes into [`Notes`], which the caller owns.
 
 mod attributes;
 mod chain;
+pub mod expressions;
 mod ledger;
+pub mod matching;
 mod notes;
 pub mod plugins;
 mod reader;
+mod shown;
+mod stage;
+mod target;
 
 #[cfg(test)]
 mod fake;
@@ -20,5 +29,8 @@ mod fake;
 pub use attributes::{Attributes, Operation};
 pub use chain::{Admitted, Chain, Plugin};
 pub use ledger::{Charge, Reservation};
-pub use notes::Notes;
+pub use notes::{Annotation, Notes};
 pub use reader::Reader;
+pub use shown::Shown;
+pub use stage::{MutatingStage, Round, ValidatingStage};
+pub use target::{Kinds, Options, Target};

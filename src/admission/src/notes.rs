@@ -1,5 +1,7 @@
 //! What plugins say beside their decision.
 
+use std::borrow::Cow;
+
 use parking_lot::Mutex;
 
 /// The most notes one request may collect; more would only be noise.
@@ -15,7 +17,18 @@ pub struct Notes(Mutex<Inner>);
 #[derive(Default, Debug)]
 struct Inner {
     warnings: Vec<String>,
-    annotations: Vec<(&'static str, String)>,
+    annotations: Vec<Annotation>,
+}
+
+/// An annotation of the audit event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Annotation {
+    /// Its key.
+    pub key: Cow<'static, str>,
+    /// Its value.
+    pub value: String,
+    /// Whether it shows something of the request's body, and is to be left out where bodies are.
+    pub quotes: bool,
 }
 
 impl Notes {
@@ -28,11 +41,20 @@ impl Notes {
     }
 
     /// Sets an annotation of the audit event.
-    pub fn annotate(&self, key: &'static str, value: impl Into<String>) {
+    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        self.set(Annotation { key: key.into(), value: value.into(), quotes: false });
+    }
+
+    /// Sets an annotation that shows something of the request's body.
+    pub fn quote(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        self.set(Annotation { key: key.into(), value: value.into(), quotes: true });
+    }
+
+    fn set(&self, annotation: Annotation) {
         let mut inner = self.0.lock();
-        inner.annotations.retain(|(known, _)| *known != key);
+        inner.annotations.retain(|known| known.key != annotation.key);
         if inner.annotations.len() < MAX_NOTES {
-            inner.annotations.push((key, value.into()));
+            inner.annotations.push(annotation);
         }
     }
 
@@ -42,7 +64,7 @@ impl Notes {
     }
 
     /// Hands out the audit annotations collected so far.
-    pub fn take_annotations(&self) -> Vec<(&'static str, String)> {
+    pub fn take_annotations(&self) -> Vec<Annotation> {
         std::mem::take(&mut self.0.lock().annotations)
     }
 }
@@ -59,7 +81,8 @@ mod tests {
             notes.annotate("example.com/level", "high");
         }
         assert_eq!(notes.take_warnings(), ["mind the gap"]);
-        assert_eq!(notes.take_annotations(), [("example.com/level", "high".to_owned())]);
+        let level = Annotation { key: "example.com/level".into(), value: "high".to_owned(), quotes: false };
+        assert_eq!(notes.take_annotations(), [level]);
         assert!(notes.take_warnings().is_empty());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_api::{GroupResource, Object, UserInfo, Verb};
+use portcullis_cel::Authorizer;
 
 /// The cluster's stored objects and its authorizer, as plugins see them. Reads are of the latest
 /// committed state.
@@ -23,6 +24,9 @@ pub trait Reader: Send + Sync {
         namespace: &str,
         name: &str,
     ) -> bool;
+
+    /// Answers the questions that expressions ask about a user.
+    fn authorizer(&self, user: &UserInfo) -> Arc<dyn Authorizer>;
 }
 
 /// The words of the verbs plugins ask about.

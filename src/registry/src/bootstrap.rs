@@ -3,7 +3,6 @@
 use portcullis_api::{ApiError, Gvr, Object, Result, Verb};
 use portcullis_authz::Permit;
 use portcullis_authz::rbac::{Reconciled, reconcile};
-use portcullis_schema::decode::FieldValidation;
 
 use crate::Registry;
 use crate::call::Call;
@@ -89,12 +88,7 @@ fn complete(call: &Call<'_>, object: Object) -> Result<Object> {
 
 fn options(call: &Call<'_>) -> WriteOptions {
     let flow_control = &*call.resource.gr.group == "flowcontrol.apiserver.k8s.io";
-    WriteOptions {
-        dry_run: false,
-        field_manager: if flow_control { FLOW_CONTROL } else { MANAGER }.to_owned(),
-        field_validation: FieldValidation::Ignore,
-        force: false,
-    }
+    WriteOptions::own(if flow_control { FLOW_CONTROL } else { MANAGER }, false)
 }
 
 async fn insert(call: &mut Call<'_>, mut object: Object) -> Result<()> {

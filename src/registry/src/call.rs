@@ -6,9 +6,9 @@ use futures::future::BoxFuture;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use parking_lot::Mutex;
-use portcullis_admission::{Admitted, Attributes, Notes, Operation};
+use portcullis_admission::{Admitted, Annotation, Attributes, Notes, Operation, Options};
 use portcullis_api::attributes::ResourceTarget;
-use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, time};
+use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, Value, time};
 use portcullis_audit::AuditSlot;
 use portcullis_authn::Life;
 use portcullis_authz::Permit;
@@ -17,7 +17,7 @@ use portcullis_schema::managed;
 use portcullis_storage::Revision;
 
 use crate::Registry;
-use crate::options::{Query, WriteOptions};
+use crate::options::{DeleteOptions, Query, WriteOptions};
 use crate::resource::Resource;
 
 /// The largest request body, as upstream.
@@ -41,6 +41,8 @@ pub(crate) struct Call<'a> {
     notes: Notes,
     /// Where the request's audit event is told what became of it.
     pub(crate) slot: AuditSlot,
+    /// Whether this follows from a request that was admitted as a whole.
+    pub(crate) follows: bool,
     /// The life of the credential, for streams.
     pub(crate) life: Life,
     /// A new token that only this answer shows.
@@ -91,6 +93,8 @@ impl<'a> Call<'a> {
             info,
             slot,
             notes: Notes::default(),
+            // What the server does by itself nobody else has a say in.
+            follows: permit.info().is_none(),
             life,
             minted: None,
             body: Mutex::new(body),
@@ -109,7 +113,7 @@ impl<'a> Call<'a> {
             subresource: "".into(),
             ..self.target.clone()
         };
-        Ok(self.derived(resource, target))
+        Ok(Self { follows: true, ..self.derived(resource, target) })
     }
 
     /// The same request for objects of one namespace.
@@ -131,6 +135,7 @@ impl<'a> Call<'a> {
             info: self.info.clone(),
             slot: self.slot.clone(),
             notes: Notes::default(),
+            follows: self.follows,
             life: self.life.clone(),
             minted: None,
             body: Mutex::default(),
@@ -198,14 +203,15 @@ impl<'a> Call<'a> {
     }
 
     /// Admission of a deletion; `marked` is the object when it is only marked.
-    pub(crate) fn admit_deletion(
+    pub(crate) async fn admit_deletion(
         &self,
         name: &str,
-        dry_run: bool,
+        options: &DeleteOptions,
         marked: Option<Object>,
         old: &Object,
     ) -> Result<Admitted> {
-        self.admit(Operation::Delete, name, dry_run, marked, Some(old))
+        let write = Write::delete(name, options);
+        self.registry.admission().admit_deletion(&self.attributes(&write, Some(old)), marked).await
     }
 
     /// The name that owns the fields this request sets.
@@ -238,55 +244,99 @@ impl<'a> Call<'a> {
     /// Passes on what admission said beside its decision: warnings to the client, annotations to audit.
     pub(crate) fn take_notes(&mut self) {
         self.warnings.extend(self.notes.take_warnings());
-        for (key, value) in self.notes.take_annotations() {
-            self.slot.annotate(key, value);
+        let recorded = |annotation: &Annotation| !annotation.quotes || self.slot.wants_request();
+        for annotation in self.notes.take_annotations().into_iter().filter(recorded) {
+            self.slot.annotate(annotation.key, annotation.value);
         }
     }
 
     /// The mutating pass of admission.
-    pub(crate) fn mutate(
+    pub(crate) async fn mutate(
         &self,
-        operation: Operation,
-        name: &str,
-        dry_run: bool,
+        write: &Write<'_>,
         object: &mut Object,
         old: Option<&Object>,
     ) -> Result<()> {
-        self.registry.admission().mutate(&self.attributes(operation, name, dry_run, old), object)
+        self.registry.admission().mutate(&self.attributes(write, old), object).await
     }
 
     /// The validating pass of admission.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         &self,
-        operation: Operation,
-        name: &str,
-        dry_run: bool,
+        write: &Write<'_>,
         object: Option<Object>,
         old: Option<&Object>,
     ) -> Result<Admitted> {
-        self.registry.admission().admit(&self.attributes(operation, name, dry_run, old), object)
+        self.registry.admission().admit(&self.attributes(write, old), object).await
     }
 
-    fn attributes<'b>(
-        &'b self,
-        operation: Operation,
-        name: &'b str,
-        dry_run: bool,
-        old: Option<&'b Object>,
-    ) -> Attributes<'b> {
+    fn attributes<'b>(&'b self, write: &'b Write<'_>, old: Option<&'b Object>) -> Attributes<'b> {
+        let subresource = self.resource.row.subresource(&self.target.subresource);
         Attributes {
             user: self.user,
-            operation,
-            kind: self.resource.gvk(),
+            operation: write.operation,
+            kind: subresource.map_or(self.resource.gvk(), |subresource| &subresource.gvk),
             resource: &self.resource.gr,
+            gvr: &self.resource.row.gvr,
             subresource: &self.target.subresource,
             namespace: &self.target.namespace,
-            name,
-            dry_run,
+            name: write.name,
+            dry_run: write.is_dry(),
+            options: write,
+            follows: self.follows,
+            since: self.slot.opening().received,
             old,
             reader: self.registry,
+            kinds: self.registry,
             notes: &self.notes,
         }
+    }
+}
+
+/// What a verb does, for admission.
+pub(crate) struct Write<'w> {
+    operation: Operation,
+    name: &'w str,
+    options: Given<'w>,
+}
+
+/// The options of what is done.
+enum Given<'w> {
+    Write(&'w WriteOptions),
+    Delete(&'w DeleteOptions),
+}
+
+impl<'w> Write<'w> {
+    /// A new object.
+    pub(crate) fn create(name: &'w str, options: &'w WriteOptions) -> Self {
+        Self { operation: Operation::Create, name, options: Given::Write(options) }
+    }
+
+    /// A change.
+    pub(crate) fn update(name: &'w str, options: &'w WriteOptions) -> Self {
+        Self { operation: Operation::Update, name, options: Given::Write(options) }
+    }
+
+    /// A deletion.
+    fn delete(name: &'w str, options: &'w DeleteOptions) -> Self {
+        Self { operation: Operation::Delete, name, options: Given::Delete(options) }
+    }
+
+    fn is_dry(&self) -> bool {
+        match self.options {
+            Given::Write(options) => options.dry_run,
+            Given::Delete(options) => options.dry_run,
+        }
+    }
+}
+
+impl Options for Write<'_> {
+    fn tree(&self) -> Option<Value> {
+        let kind = if self.operation == Operation::Create { "CreateOptions" } else { "UpdateOptions" };
+        Some(match self.options {
+            Given::Write(options) => options.tree(kind),
+            Given::Delete(options) => options.tree(),
+        })
     }
 }
 

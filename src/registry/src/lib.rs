@@ -37,6 +37,7 @@ pub mod strategy;
 mod subresource;
 mod user_token;
 mod verbs;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;

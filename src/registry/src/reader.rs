@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 use portcullis_admission::Reader;
 use portcullis_api::{GroupResource, Object, Result, UserInfo};
 use portcullis_authn::{Lookup, LookupError, Watched};
-use portcullis_authz::Attributes;
 use portcullis_authz::attributes::Resource as Asked;
+use portcullis_authz::{Attributes, Chain};
+use portcullis_cel::{Authorizer, Decision, Question};
 use portcullis_storage::{Key, Revision};
 
 use crate::Registry;
@@ -98,6 +99,54 @@ impl Reader for Registry {
         };
         self.authorizer.decide(user, &Attributes::resource(verb, asked)).is_allowed()
     }
+
+    fn authorizer(&self, user: &UserInfo) -> Arc<dyn Authorizer> {
+        Arc::new(Questions { chain: self.authorizer.clone(), user: user.clone() })
+    }
+}
+
+/// Answers for one user.
+struct Questions {
+    chain: Arc<Chain>,
+    user: UserInfo,
+}
+
+impl Authorizer for Questions {
+    fn check(&self, question: &Question) -> Decision {
+        let account = question.service_account.as_ref().map(service_account);
+        let receipt = self.chain.decide(account.as_ref().unwrap_or(&self.user), &attributes(question));
+        let error = receipt.decision().grounds().error();
+        Decision {
+            allowed: receipt.is_allowed(),
+            reason: receipt.reason(),
+            error: (!error.is_empty() && !receipt.is_allowed()).then_some(error),
+        }
+    }
+}
+
+fn attributes(question: &Question) -> Attributes<'_> {
+    match &question.path {
+        Some(path) => Attributes::path(&question.verb, path),
+        None => Attributes::resource(
+            &question.verb,
+            Asked {
+                group: &question.group,
+                version: "*",
+                namespace: &question.namespace,
+                resource: &question.resource,
+                subresource: &question.subresource,
+                name: &question.name,
+                label_selector: question.label_selector.as_deref().unwrap_or_default(),
+                field_selector: question.field_selector.as_deref().unwrap_or_default(),
+            },
+        ),
+    }
+}
+
+/// The user that a service account is.
+fn service_account((namespace, name): &(String, String)) -> UserInfo {
+    let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
+    UserInfo::new(&format!("system:serviceaccount:{namespace}:{name}"), groups)
 }
 
 #[async_trait::async_trait]

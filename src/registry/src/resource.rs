@@ -241,6 +241,29 @@ impl Resource {
         }
     }
 
+    /// An object of another version of the same resource as this version shows it.
+    ///
+    /// # Errors
+    /// When it cannot be converted.
+    pub(crate) async fn converted(&self, object: Object, source: &Self) -> Result<Object> {
+        let mut object = match self.custom() {
+            Some(serving) => serving.converted(object, self.kind.api_version()).await?,
+            None => {
+                let stored = match source.conversion() {
+                    Some(conversion) => (conversion.to_stored)(object),
+                    None => object,
+                };
+                match self.conversion() {
+                    Some(conversion) => (conversion.to_served)(stored),
+                    None => stored,
+                }
+            }
+        };
+        object.map_mut().insert("apiVersion".into(), self.kind.api_version().into());
+        object.map_mut().insert("kind".into(), self.kind.kind().into());
+        Ok(object)
+    }
+
     /// The body of an entry as this version shows it, without TypeMeta.
     pub(crate) fn body(&self, entry: &Entry) -> Result<Bytes> {
         if !self.converts() {

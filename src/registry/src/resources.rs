@@ -40,6 +40,20 @@ impl Resources {
         self.get(group, version, resource).cloned().or_else(|| self.custom.find(group, version, resource))
     }
 
+    /// All resources that serve the same stored objects as this one, itself included.
+    pub(crate) fn alike(&self, resource: &Resource) -> Vec<Arc<Resource>> {
+        if let Some(serving) = resource.custom() {
+            return self.custom.versions(serving.definition());
+        }
+        let Some(store) = &resource.row.store else { return Vec::new() };
+        let rows = portcullis_schema::rows().iter();
+        let same = rows.filter(|row| row.store.as_ref().is_some_and(|other| other.prefix == store.prefix));
+        let bound = same.filter_map(|row| {
+            self.built_in.get(&(&*row.gvr.gv.group, &*row.gvr.gv.version, &*row.gvr.resource))
+        });
+        bound.cloned().collect()
+    }
+
     /// The custom resources.
     pub(crate) fn custom(&self) -> &Arc<Custom> {
         &self.custom

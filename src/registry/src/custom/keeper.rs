@@ -11,7 +11,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portcullis_api::{ApiError, Object, Reason, Result, Value, Verb};
 use portcullis_authz::Permit;
-use portcullis_schema::FieldValidation;
 use portcullis_storage::{Caches, Entry, ResourceCache, Revision, WatchStart};
 use tracing::warn;
 
@@ -340,12 +339,7 @@ async fn write(registry: &Registry, name: &str, edit: &(dyn Fn(&mut Object) + Sy
     let own = Own::new(Permit::assertion_for_upkeep("the status of definitions follows from what is served"));
     let resource = definitions(registry)?;
     let mut call = own.call(registry, resource, Verb::Update, ("", "status"));
-    let options = WriteOptions {
-        dry_run: false,
-        field_manager: MANAGER.to_owned(),
-        field_validation: FieldValidation::Ignore,
-        force: false,
-    };
+    let options = WriteOptions::own(MANAGER, false);
     let produce = |call: &mut crate::call::Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
         let mut new = live.clone();

@@ -125,6 +125,11 @@ impl Custom {
         let _ = tokio::time::timeout(PATIENCE, settled.wait_for(|seen| *seen >= revision)).await;
     }
 
+    /// All served versions of a definition.
+    pub(crate) fn versions(&self, definition: &Definition) -> Vec<Arc<Resource>> {
+        self.bound(&definition.name).map(|bound| bound.resources.clone()).unwrap_or_default()
+    }
+
     /// How a definition is served.
     fn bound(&self, name: &str) -> Option<Arc<Bound>> {
         self.served.load().definitions.get(name).cloned()

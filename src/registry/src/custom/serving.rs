@@ -188,6 +188,17 @@ impl Serving {
         kind.fill_defaults(tree).map_err(|why| ApiError::internal(why.to_string()))
     }
 
+    /// One object of any version in another.
+    ///
+    /// # Errors
+    /// When it cannot be converted.
+    pub(crate) async fn converted(&self, object: Object, to: &str) -> Result<Object> {
+        let mut objects = [object];
+        self.convert(&mut objects, to).await?;
+        let [object] = objects;
+        Ok(object)
+    }
+
     /// Brings objects of any version into one.
     ///
     /// # Errors

@@ -64,9 +64,7 @@ impl Resource {
     /// When it cannot be converted.
     pub(crate) async fn to_storage(&self, object: Object) -> Result<Object> {
         let Some(serving) = self.custom() else { return Ok(object) };
-        let mut objects = vec![object];
-        serving.convert(&mut objects, self.stored_kind().api_version()).await?;
-        objects.pop().ok_or_else(|| ApiError::internal("a converted object was lost"))
+        serving.converted(object, self.stored_kind().api_version()).await
     }
 
     fn remade(&self, entry: &Entry, tree: Object) -> Result<Arc<Entry>> {

@@ -1,10 +1,10 @@
 //! `DeleteOptions`, from a body or from the query.
 
 use portcullis_api::field::{Error, Path};
-use portcullis_api::{ApiError, Result, Value};
+use portcullis_api::{ApiError, Map, Result, Value};
 
 use super::query::Query;
-use super::write::{dry_run, refuse};
+use super::write::{dry_run, options_tree, refuse};
 
 /// What happens to dependents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +62,25 @@ impl DeleteOptions {
             ..Self::default()
         }
         .checked(query.first("propagationPolicy"), query.all("dryRun"))
+    }
+
+    /// The options as an object, as admission shows them.
+    pub(crate) fn tree(&self) -> Value {
+        let mut tree = options_tree("DeleteOptions", self.dry_run);
+        let mut put = |field: &str, value: Option<Value>| {
+            value.and_then(|value| tree.insert(field.to_owned(), value));
+        };
+        put("gracePeriodSeconds", self.grace_period.map(Value::from));
+        put("orphanDependents", self.orphan_dependents.map(Value::from));
+        put("propagationPolicy", self.propagation.map(|policy| format!("{policy:?}").into()));
+        let mut preconditions = Map::new();
+        for (field, value) in [("uid", &self.uid), ("resourceVersion", &self.resource_version)] {
+            if let Some(value) = value {
+                preconditions.insert(field.to_owned(), value.as_str().into());
+            }
+        }
+        put("preconditions", (!preconditions.is_empty()).then(|| preconditions.into()));
+        tree.into()
     }
 
     fn checked<'a>(mut self, policy: Option<&str>, dry: impl Iterator<Item = &'a str>) -> Result<Self> {

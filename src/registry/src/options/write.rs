@@ -1,7 +1,7 @@
 //! `CreateOptions`, `UpdateOptions`, `PatchOptions`.
 
 use portcullis_api::field::{Error, ErrorList, Path};
-use portcullis_api::{ApiError, Result};
+use portcullis_api::{ApiError, Map, Result, Value};
 use portcullis_schema::decode::FieldValidation;
 use portcullis_schema::managed::validate_manager_name;
 use portcullis_schema::patch::PatchType;
@@ -15,6 +15,8 @@ pub(crate) struct WriteOptions {
     pub(crate) field_manager: String,
     pub(crate) field_validation: FieldValidation,
     pub(crate) force: bool,
+    /// Whether the client named the field validation.
+    pub(crate) validation_named: bool,
 }
 
 impl WriteOptions {
@@ -47,8 +49,50 @@ impl WriteOptions {
         let dry_run = dry_run(query.all("dryRun"), &mut errors);
         let field_validation = field_validation(query.text("fieldValidation"), &mut errors);
         refuse("meta.k8s.io", kind, &errors)?;
-        Ok(Self { dry_run, field_manager, field_validation, force: query.flag("force").unwrap_or(false) })
+        let force = query.flag("force").unwrap_or(false);
+        let validation_named = !query.text("fieldValidation").is_empty();
+        Ok(Self { dry_run, field_manager, field_validation, force, validation_named })
     }
+
+    /// What the server writes by itself.
+    pub(crate) fn own(field_manager: &str, dry_run: bool) -> Self {
+        Self {
+            dry_run,
+            field_manager: field_manager.to_owned(),
+            field_validation: FieldValidation::Ignore,
+            force: false,
+            validation_named: false,
+        }
+    }
+
+    /// The options as an object of a kind (`CreateOptions`, `UpdateOptions`), as admission shows them: a
+    /// patch has those of what it comes to.
+    pub(crate) fn tree(&self, kind: &str) -> Value {
+        let mut tree = options_tree(kind, self.dry_run);
+        if !self.field_manager.is_empty() {
+            tree.insert("fieldManager".to_owned(), self.field_manager.as_str().into());
+        }
+        if self.validation_named {
+            let word = match self.field_validation {
+                FieldValidation::Ignore => "Ignore",
+                FieldValidation::Warn => "Warn",
+                FieldValidation::Strict => "Strict",
+            };
+            tree.insert("fieldValidation".to_owned(), word.into());
+        }
+        tree.into()
+    }
+}
+
+/// What all options begin with.
+pub(super) fn options_tree(kind: &str, dry_run: bool) -> Map<String, Value> {
+    let mut tree = Map::new();
+    tree.insert("kind".to_owned(), kind.into());
+    tree.insert("apiVersion".to_owned(), "meta.k8s.io/v1".into());
+    if dry_run {
+        tree.insert("dryRun".to_owned(), vec!["All"].into());
+    }
+    tree
 }
 
 /// Turns collected errors into the 422 of an options kind.

@@ -1,12 +1,11 @@
 //! `pods/NAME/binding`: the scheduler's decision, made once.
 
 use http::StatusCode;
-use portcullis_admission::Operation;
 use portcullis_api::field::ErrorList;
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
 use serde_json::json;
 
-use crate::call::Call;
+use crate::call::{Call, Write};
 use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
 use crate::strategy::Strategy;
@@ -25,8 +24,9 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let mut binding = decoded.object;
     let name = pod_name(call, &binding)?;
     check(&binding)?;
-    call.mutate(Operation::Create, &name, options.dry_run, &mut binding, None)?;
-    let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(binding), None)?;
+    let write = Write::create(&name, &options);
+    call.mutate(&write, &mut binding, None).await?;
+    let admitted = call.admit(&write, Some(binding), None).await?;
     let binding = admitted.into_object().unwrap_or_default();
     let mut pods = call.redirect("", "v1", "pods")?;
     let strategy = &Assignment;

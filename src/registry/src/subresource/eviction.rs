@@ -1,10 +1,9 @@
 //! `pods/NAME/eviction`: a deletion that pod disruption budgets may refuse.
 
-use portcullis_admission::Operation;
 use portcullis_api::selector::LabelSelector;
 use portcullis_api::{ApiError, Object, Reason, Result, Value, time};
 
-use crate::call::Call;
+use crate::call::{Call, Write};
 use crate::negotiate::{self, Endpoint};
 use crate::options::{DeleteOptions, WriteOptions};
 use crate::verbs::delete;
@@ -25,7 +24,12 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     if *eviction.name() != *name {
         return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
     }
-    call.mutate(Operation::Create, &name, options.dry_run, &mut eviction, None)?;
+    let write = Write::create(&name, &options);
+    call.mutate(&write, &mut eviction, None).await?;
+    let admitted = call.admit(&write, Some(eviction), None).await?;
+    let eviction = admitted.into_object().unwrap_or_default();
+    // What follows was admitted with it.
+    call.follows = true;
     let mut delete_options = match eviction.get("deleteOptions") {
         Some(tree) => DeleteOptions::of_body(tree)?,
         None => DeleteOptions::default(),
@@ -71,12 +75,7 @@ async fn decrement(call: &Call<'_>, budget: &Object, pod: &str, dry_run: bool) -
     let name = budget.name().to_owned();
     let mut budgets = call.redirect("policy", "v1", "poddisruptionbudgets")?;
     let strategy = budgets.resource.endpoint_strategy("status")?;
-    let options = WriteOptions {
-        dry_run,
-        field_manager: String::new(),
-        field_validation: portcullis_schema::decode::FieldValidation::Ignore,
-        force: false,
-    };
+    let options = WriteOptions::own("", dry_run);
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
         disrupted(live, pod)

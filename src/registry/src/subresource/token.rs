@@ -2,14 +2,13 @@
 //! if asked.
 
 use http::StatusCode;
-use portcullis_admission::Operation;
 use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
 use portcullis_authn::{BoundObject, ServiceAccount};
 use portcullis_schema::managed::{OneVersion, Writable};
 use serde_json::json;
 
-use crate::call::Call;
+use crate::call::{Call, Write};
 use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
 use crate::{Response, respond};
@@ -25,8 +24,9 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let mut request = decode(call, &body, &options)?;
     let account = account(call, &request)?;
     let name = call.target.name.clone();
-    call.mutate(Operation::Create, &name, options.dry_run, &mut request, None)?;
-    let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(request), None)?;
+    let write = Write::create(&name, &options);
+    call.mutate(&write, &mut request, None).await?;
+    let admitted = call.admit(&write, Some(request), None).await?;
     let mut request = admitted.into_object().unwrap_or_default();
     complete(call, &mut request, &account);
     validate(&request)?;

@@ -1,11 +1,10 @@
 //! POST of an object: decode, own the fields, admit, name, validate, commit.
 
 use http::StatusCode;
-use portcullis_admission::Operation;
 use portcullis_api::{ApiError, Object, Reason, Result, Scope, Verb};
 use portcullis_schema::decode::FieldValidation;
 
-use crate::call::Call;
+use crate::call::{Call, Write};
 use crate::door::{Effect, Written};
 use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
@@ -47,7 +46,7 @@ pub(crate) async fn store_new(
     options: &WriteOptions,
 ) -> Result<Written> {
     let asked = object.name().to_owned();
-    call.mutate(Operation::Create, &asked, options.dry_run, &mut object, None)?;
+    call.mutate(&Write::create(&asked, options), &mut object, None).await?;
     if let Some(warning) = meta::dedup_owner_references(&mut object) {
         call.warnings.push(warning);
     }
@@ -58,7 +57,7 @@ pub(crate) async fn store_new(
     before_create(call, &mut object)?;
     let name = object.name().to_owned();
     let generated = asked.is_empty() && !object.meta_str("generateName").is_empty();
-    let admitted = call.admit(Operation::Create, &name, options.dry_run, Some(object), None)?;
+    let admitted = call.admit(&Write::create(&name, options), Some(object), None).await?;
     if options.dry_run {
         // A token that is not stored is good for nothing.
         call.minted = None;

@@ -99,7 +99,7 @@ async fn attempt(call: &mut Call<'_>, name: &str, options: &DeleteOptions, live:
         Plan::Mark(object) | Plan::MarkAndRemove(object) => Some(object.clone()),
         Plan::Remove(_) | Plan::Leave => None,
     };
-    let admitted = call.admit_deletion(name, options.dry_run, object, &live.object)?;
+    let admitted = call.admit_deletion(name, options, object, &live.object).await?;
     if options.dry_run {
         return Ok(Attempt::Done(match plan {
             Plan::Mark(object) => Outcome::Marked(Written::shown(object)),

@@ -4,12 +4,12 @@
 //! PUT, every PATCH and most subresources differ only in how the new object is produced from the
 //! stored one; they hand that step in as a [`Produce`].
 
-use portcullis_admission::{Admitted, Operation};
+use portcullis_admission::Admitted;
 use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, Object, Result, Scope, Value};
 
 use crate::allocate::Claims;
-use crate::call::Call;
+use crate::call::{Call, Write};
 use crate::door::{Effect, Written};
 use crate::options::WriteOptions;
 use crate::strategy::Strategy;
@@ -67,7 +67,7 @@ async fn attempt(call: &mut Call<'_>, change: &Change<'_>) -> Result<Attempt> {
     check_uid(call, change, &live.object)?;
     call.slot.object_in_question(|| live.object.clone().into());
     let new = (change.produce)(call, Some(&live.object))?;
-    let (admitted, claims) = admit_update(call, change, new, &live.object)?;
+    let (admitted, claims) = admit_update(call, change, new, &live.object).await?;
     let Some(new) = admitted.object() else {
         return Err(ApiError::internal("an update was admitted without object"));
     };
@@ -97,13 +97,14 @@ async fn finish(
 }
 
 /// Everything between the new object and its commit.
-fn admit_update(
+async fn admit_update(
     call: &mut Call<'_>,
     change: &Change<'_>,
     mut new: Object,
     old: &Object,
 ) -> Result<(Admitted, Claims)> {
-    call.mutate(Operation::Update, change.name, change.options.dry_run, &mut new, Some(old))?;
+    let write = Write::update(change.name, change.options);
+    call.mutate(&write, &mut new, Some(old)).await?;
     if let Some(warning) = meta::dedup_owner_references(&mut new) {
         call.warnings.push(warning);
     }
@@ -112,8 +113,7 @@ fn admit_update(
     let claims = call.registry.allocate(call, &mut new, Some(old))?;
     before_update(call, change.strategy, &mut new, old)?;
     portcullis_schema::managed::keep_times_if_unchanged(&mut new, old);
-    let admitted =
-        call.admit(Operation::Update, change.name, change.options.dry_run, Some(new), Some(old))?;
+    let admitted = call.admit(&write, Some(new), Some(old)).await?;
     Ok((admitted, claims))
 }
 

@@ -1,8 +1,9 @@
 use std::sync::Barrier;
 use std::thread;
 
+use futures::FutureExt as _;
 use parking_lot::Mutex;
-use portcullis_api::{GroupResource, GroupVersion, Gvk, UserInfo, Value};
+use portcullis_api::{GroupResource, GroupVersion, Gvk, Gvr, UserInfo, Value};
 use serde_json::json;
 
 use super::*;
@@ -197,15 +198,20 @@ fn admit(chain: &Chain, cluster: &Cluster, dry_run: bool) -> Result<Admitted> {
         operation: Operation::Create,
         kind: &Gvk::new(GroupVersion::new("", "v1"), "Pod"),
         resource: &GroupResource::new("", "pods"),
+        gvr: &Gvr::new(GroupVersion::new("", "v1"), "pods"),
         subresource: "",
         namespace: "default",
         name: "p",
         dry_run,
+        options: &(),
+        follows: false,
+        since: jiff::Timestamp::now(),
         old: None,
         reader: cluster,
+        kinds: cluster,
         notes: &notes,
     };
-    chain.admit(&write, Some(tree(pod(json!({})))))
+    chain.admit(&write, Some(tree(pod(json!({}))))).now_or_never().unwrap()
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use super::disk::Disk;
+
 /// How a disk misbehaves: it takes a number of further writes, or has no room beyond what a file has.
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
@@ -16,11 +18,23 @@ pub(super) struct Faults {
     /// How far the file reaches on the disk.
     written: Arc<AtomicU64>,
     full: Arc<AtomicBool>,
+    /// Where the file lies instead of in its folder.
+    disk: Option<Disk>,
 }
 
 impl Faults {
     pub(super) fn none() -> Self {
-        Self { writes: Arc::new(AtomicU64::new(u64::MAX)), written: Arc::default(), full: Arc::default() }
+        Self {
+            writes: Arc::new(AtomicU64::new(u64::MAX)),
+            written: Arc::default(),
+            full: Arc::default(),
+            disk: None,
+        }
+    }
+
+    /// The file lies on a disk that loses its power.
+    pub(super) fn on(disk: Disk) -> Self {
+        Self { disk: Some(disk), ..Self::none() }
     }
 
     /// Only this many further writes succeed.
@@ -34,8 +48,11 @@ impl Faults {
     }
 
     pub(super) fn backend(&self, path: &Path) -> Result<FaultyFile, redb::DatabaseError> {
+        if let Some(disk) = &self.disk {
+            return Ok(FaultyFile { file: File::Disk(disk.clone()), faults: self.clone() });
+        }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        Ok(FaultyFile { file: FileBackend::new(file)?, faults: self.clone() })
+        Ok(FaultyFile { file: File::Real(FileBackend::new(file)?), faults: self.clone() })
     }
 
     fn take(&self, end: u64) -> Result<(), Error> {
@@ -53,33 +70,57 @@ impl Faults {
 
 #[derive(Debug)]
 pub(super) struct FaultyFile {
-    file: FileBackend,
+    file: File,
     faults: Faults,
+}
+
+#[derive(Debug)]
+enum File {
+    Real(FileBackend),
+    Disk(Disk),
 }
 
 impl StorageBackend for FaultyFile {
     fn len(&self) -> Result<u64, Error> {
-        self.file.len()
+        match &self.file {
+            File::Real(file) => file.len(),
+            File::Disk(disk) => Ok(disk.len()),
+        }
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
-        self.file.read(offset, out)
+        match &self.file {
+            File::Real(file) => file.read(offset, out),
+            File::Disk(disk) => disk.read(offset, out),
+        }
     }
 
     fn set_len(&self, len: u64) -> Result<(), Error> {
-        self.file.set_len(len)
+        match &self.file {
+            File::Real(file) => file.set_len(len),
+            File::Disk(disk) => disk.set_len(len),
+        }
     }
 
     fn sync_data(&self) -> Result<(), Error> {
-        self.file.sync_data()
+        match &self.file {
+            File::Real(file) => file.sync_data(),
+            File::Disk(disk) => disk.sync(),
+        }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
         self.faults.take(offset + data.len() as u64)?;
-        self.file.write(offset, data)
+        match &self.file {
+            File::Real(file) => file.write(offset, data),
+            File::Disk(disk) => disk.write(offset, data),
+        }
     }
 
     fn close(&self) -> Result<(), Error> {
-        self.file.close()
+        match &self.file {
+            File::Real(file) => file.close(),
+            File::Disk(_) => Ok(()),
+        }
     }
 }

@@ -6,6 +6,8 @@
 mod batch;
 mod compaction;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod faults;
 mod files;
 mod fill;

@@ -10,6 +10,7 @@ use crate::{Expect, Guard, Key, Op, StoreWatch};
 
 mod damage;
 mod model;
+mod power;
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()

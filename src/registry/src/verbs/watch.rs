@@ -1,11 +1,13 @@
 //! GET with `watch=true`: the changes of a collection as a stream of events.
 //!
 //! A watcher holds a cursor, not a queue: frames are read from the resource's ring when the connection
-//! can take them. A stream ends with its timeout, its credential or the permission that opened it.
+//! can take them, and the initial state from a snapshot, some at a time. A stream ends with its timeout, its
+//! credential or the permission that opened it.
+
+mod view;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -13,11 +15,8 @@ use futures::stream;
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use portcullis_api::{ApiError, Result, Value, wire};
-use portcullis_schema::protobuf;
-use portcullis_storage::{
-    Entry, Event, EventType, Events, FrameKey, Revision, Snapshot, WatchError, WatchStart, Watcher,
-};
+use portcullis_api::{ApiError, Result};
+use portcullis_storage::{EventType, Events, Key, Revision, Snapshot, WatchError, WatchStart, Watcher};
 use rand::Rng as _;
 use serde_json::json;
 use tokio::time::{Instant, Sleep};
@@ -25,12 +24,12 @@ use tokio::time::{Instant, Sleep};
 use super::get::parse_version;
 use crate::Response;
 use crate::call::Call;
-use crate::custom::Serving;
 use crate::door::{future_revision, storage_error};
-use crate::negotiate::{self, Encoding, Endpoint, MetaVersion, Output, Shape};
+use crate::negotiate::{self, Endpoint, Output};
 use crate::options::ListOptions;
 use crate::permission::Standing;
-use crate::respond::{self, Include, partial};
+use crate::respond::{self, Include};
+use view::View;
 
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// A client that comes back after the timeout knows how far it was.
@@ -39,11 +38,10 @@ const LEAST_TIMEOUT: u64 = 1800;
 /// How soon a withdrawn permission or an expired credential ends an idle stream, and how exact the
 /// timeout and bookmarks are.
 const RECHECK: Duration = Duration::from_millis(500);
-const NO_BODY: &[u8] = b"";
-/// The brace that a head begins with.
-const BRACE: &[u8] = b"{";
-/// The number of the one shared form of a built-in resource: the full object as compact JSON.
-const PLAIN: u16 = 0;
+/// How long a client may take to read the initial state: until then it holds on to objects as they were.
+const INITIAL: Duration = Duration::from_secs(60);
+/// Objects of the initial state that are made into frames at a time.
+const SOME: usize = 32;
 
 /// Serves a watch of a collection (or of one object, through a field selector).
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
@@ -62,6 +60,8 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
 /// One open watch.
 struct Stream {
     pending: VecDeque<Bytes>,
+    /// What is left to show of the state the watch began with.
+    initial: Option<Initial>,
     source: Source,
     view: View,
     standing: Standing,
@@ -77,15 +77,13 @@ enum Source {
     Ended,
 }
 
-/// How events are selected and shown to this watcher.
-struct View {
-    prefix: String,
-    options: ListOptions,
-    output: Output,
-    resource: Arc<crate::resource::Resource>,
-    head: Bytes,
-    include: Include,
-    columns_sent: bool,
+/// The state a watch begins with.
+struct Initial {
+    snapshot: Snapshot,
+    /// The last key that was shown.
+    after: Option<Key>,
+    /// When the client must have read it.
+    due: Instant,
 }
 
 async fn open(call: &Call<'_>, output: Output, options: ListOptions) -> Result<Stream> {
@@ -95,6 +93,7 @@ async fn open(call: &Call<'_>, output: Output, options: ListOptions) -> Result<S
     let ends = now + Duration::from_secs(timeout.min(LEAST_TIMEOUT * 4));
     let mut stream = Stream {
         pending: VecDeque::new(),
+        initial: None,
         source: Source::Ended,
         standing: call.standing(),
         timer: Box::pin(tokio::time::sleep(RECHECK)),
@@ -131,7 +130,7 @@ impl Stream {
             Ok(mut watcher) => {
                 if let Some(snapshot) = watcher.take_initial() {
                     self.delivered = snapshot.revision();
-                    self.queue_initial(&snapshot).await?;
+                    self.initial = Some(Initial { snapshot, after: None, due: Instant::now() + INITIAL });
                 }
                 self.source = Source::Live(watcher);
                 Ok(())
@@ -140,16 +139,27 @@ impl Stream {
         }
     }
 
-    async fn queue_initial(&mut self, snapshot: &Snapshot) -> Result<()> {
-        let prefix = self.view.prefix.clone();
-        let entries = snapshot.under(&prefix, None).cloned().collect();
-        for entry in &self.view.resource.all_shown(entries).await? {
+    /// Queues some more of the initial state; whether there was any left.
+    async fn queue_initial(&mut self) -> Result<bool> {
+        let Some(Initial { snapshot, after, due }) = &mut self.initial else { return Ok(false) };
+        if Instant::now() > *due {
+            return Err(ApiError::expired("The initial state was not read in time."));
+        }
+        let some: Vec<_> = snapshot.under(&self.view.prefix, after.as_deref()).take(SOME).cloned().collect();
+        let Some(last) = some.last() else {
+            let revision = snapshot.revision();
+            self.initial = None;
+            self.queue_initial_end(revision)?;
+            return Ok(true);
+        };
+        *after = Some(last.key().clone());
+        for entry in &self.view.resource.all_shown(some).await? {
             if self.view.selects(entry) {
                 let frame = self.view.frame(EventType::Added, entry)?;
                 self.pending.push_back(frame);
             }
         }
-        self.queue_initial_end(snapshot.revision())
+        Ok(true)
     }
 
     fn queue_initial_end(&mut self, revision: Revision) -> Result<()> {
@@ -167,21 +177,38 @@ impl Stream {
         Ok(())
     }
 
-    /// The next frame; `None` ends the stream.
+    /// The next frame; `None` ends the stream. Nothing is said before it is asked whether it may be.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if !self.standing.holds() || self.view.is_over() {
-                return None;
-            }
             if let Some(frame) = self.take_pending() {
-                return Some(frame);
+                return self.stands().then_some(frame);
+            }
+            match self.queue_initial().await {
+                Ok(false) => {}
+                Ok(true) => continue,
+                Err(error) => {
+                    self.initial = None;
+                    self.queue_error(&error).ok()?;
+                    continue;
+                }
             }
             let Source::Live(watcher) = &mut self.source else { return None };
             tokio::select! {
+                biased;
                 batch = watcher.next_batch() => self.queue(batch).await,
-                () = self.timer.as_mut() => self.tick(),
+                () = self.timer.as_mut() => {
+                    self.tick();
+                    if !self.stands() {
+                        return None;
+                    }
+                }
             }
         }
+    }
+
+    /// Whether the stream may still say anything.
+    fn stands(&mut self) -> bool {
+        self.standing.holds() && !self.view.is_over()
     }
 
     /// What the clock asks for. One timer serves all of it, and an event does not touch it.
@@ -239,144 +266,6 @@ impl Stream {
         if let Ok(frame) = self.view.bookmark(reached, None) {
             self.pending.push_back(frame);
         }
-    }
-}
-
-impl View {
-    fn selects(&self, entry: &Entry) -> bool {
-        self.options.matches(&self.resource, entry)
-    }
-
-    /// What this watcher sees of an event: a selector can turn a change into an arrival or a departure.
-    async fn event(&mut self, event: &Event) -> Result<Option<Bytes>> {
-        if !event.entry.key().starts_with(self.prefix.as_str()) {
-            return Ok(None);
-        }
-        if !self.shows(event) {
-            let (entry, previous) = self.converted(event).await?;
-            return match self.shown_as(event, &entry, previous.as_deref()) {
-                Some(shown_as) => self.frame(shown_as, &entry).map(Some),
-                None => Ok(None),
-            };
-        }
-        let Some(shown_as) = self.shown_as(event, &event.entry, event.previous.as_deref()) else {
-            return Ok(None);
-        };
-        if self.is_plain() {
-            let key = FrameKey { shown_as, form: self.resource.custom().map_or(PLAIN, Serving::form) };
-            return Ok(Some(
-                event.frame(key, |event| plain_frame(word(shown_as), &self.head, event.entry.body())),
-            ));
-        }
-        self.frame(shown_as, &event.entry).map(Some)
-    }
-
-    fn shown_as(&self, event: &Event, entry: &Entry, previous: Option<&Entry>) -> Option<EventType> {
-        let now = event.event_type != EventType::Deleted && self.selects(entry);
-        let before = previous.is_some_and(|previous| self.selects(previous));
-        match (before, now) {
-            (false, true) => Some(EventType::Added),
-            (true, true) => Some(EventType::Modified),
-            (true, false) => Some(EventType::Deleted),
-            (false, false) => None,
-        }
-    }
-
-    /// Both states of an event as this version shows them.
-    async fn converted(&self, event: &Event) -> Result<(Arc<Entry>, Option<Arc<Entry>>)> {
-        let previous = match &event.previous {
-            Some(previous) => Some(self.resource.shown(previous.clone()).await?),
-            None => None,
-        };
-        let entry = match (&previous, event.event_type) {
-            // What is gone is shown as it was.
-            (Some(previous), EventType::Deleted) => Arc::new(previous.with_revision(event.revision)),
-            _ => self.resource.shown(event.entry.clone()).await?,
-        };
-        Ok((entry, previous))
-    }
-
-    /// Whether both states of an event are shown as they are stored.
-    fn shows(&self, event: &Event) -> bool {
-        let before = event.previous.as_ref();
-        before.is_none_or(|previous| self.resource.shows(previous)) && self.resource.shows(&event.entry)
-    }
-
-    /// Whether a definition no longer says what this stream was opened for.
-    fn is_over(&self) -> bool {
-        self.resource.custom().is_some_and(Serving::is_over)
-    }
-
-    /// Whether the frame is the same for everybody who watches this version.
-    fn is_plain(&self) -> bool {
-        self.output.shape == Shape::Full
-            && matches!(self.output.encoding, Encoding::Json { .. })
-            && !self.resource.converts()
-    }
-
-    fn frame(&mut self, shown_as: EventType, entry: &Entry) -> Result<Bytes> {
-        if self.is_plain() {
-            return Ok(plain_frame(word(shown_as), &self.head, entry.body()));
-        }
-        let object = match self.output.shape {
-            Shape::Full => Value::from(self.resource.tree(entry)?),
-            Shape::Metadata(version) => {
-                partial(&self.resource, version, &Value::from(self.resource.bare_tree(entry)?))
-            }
-            Shape::Table(version) => self.table(version, entry)?,
-        };
-        self.event_frame(word(shown_as), object)
-    }
-
-    fn table(&mut self, version: MetaVersion, entry: &Entry) -> Result<Value> {
-        let object = Value::from(self.resource.bare_tree(entry)?);
-        let meta = respond::ListMeta::of_object(&object);
-        let headers = !std::mem::replace(&mut self.columns_sent, true);
-        Ok(respond::event_table(&self.resource, (version, self.include), &meta, &object, headers))
-    }
-
-    fn bookmark(&self, revision: Revision, annotations: Option<Value>) -> Result<Bytes> {
-        let mut metadata = json!({ "resourceVersion": revision.to_string() });
-        if let (Some(annotations), Some(map)) = (annotations, metadata.as_object_mut()) {
-            map.insert("annotations".into(), annotations);
-        }
-        let (kind, api_version) = match self.output.shape {
-            Shape::Full => (self.resource.kind.kind(), self.resource.kind.api_version()),
-            Shape::Metadata(version) => ("PartialObjectMetadata", version.api_version()),
-            Shape::Table(version) => ("Table", version.api_version()),
-        };
-        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
-        self.event_frame("BOOKMARK", object)
-    }
-
-    /// An event in the stream's encoding: a line of JSON, or a length and a protobuf message.
-    fn event_frame(&self, word: &str, object: Value) -> Result<Bytes> {
-        if self.output.encoding == Encoding::Protobuf {
-            let object = respond::encode(Encoding::Protobuf, &object)?;
-            return Ok(protobuf::encode_watch_event(word, &object).into());
-        }
-        let object = wire::to_event_json(&object).map_err(|error| ApiError::internal(error.to_string()))?;
-        Ok(plain_frame(word, BRACE, &object))
-    }
-}
-
-/// `{"type":…,"object":…}` and a newline.
-fn plain_frame(word: &str, head: &[u8], body: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(word.len() + head.len() + body.len() + 24);
-    out.put_slice(b"{\"type\":\"");
-    out.put_slice(word.as_bytes());
-    out.put_slice(b"\",\"object\":");
-    out.put_slice(head);
-    out.put_slice(body.get(1..).unwrap_or(NO_BODY));
-    out.put_slice(b"}\n");
-    out.freeze()
-}
-
-fn word(shown_as: EventType) -> &'static str {
-    match shown_as {
-        EventType::Added => "ADDED",
-        EventType::Modified => "MODIFIED",
-        EventType::Deleted => "DELETED",
     }
 }
 

@@ -27,7 +27,7 @@ pub struct FrameKey {
     /// What the watcher is told.
     pub shown_as: EventType,
     /// The caller's number of the served form.
-    pub form: u16,
+    pub form: u32,
 }
 
 /// One change of one object.
@@ -59,20 +59,23 @@ impl Event {
     }
 
     /// The serialised form for `key`, made by the first watcher that asks and shared by the others.
-    pub fn frame(&self, key: FrameKey, make: impl FnOnce(&Self) -> Bytes) -> Bytes {
+    ///
+    /// # Errors
+    /// What making it failed with; the next watcher tries again.
+    pub fn frame<E>(&self, key: FrameKey, make: impl FnOnce(&Self) -> Result<Bytes, E>) -> Result<Bytes, E> {
         let find = |frames: &[(FrameKey, Bytes)]| {
             frames.iter().find(|(found, _)| *found == key).map(|(_, frame)| frame.clone())
         };
         if let Some(frame) = find(&self.frames.read()) {
-            return frame;
+            return Ok(frame);
         }
         let mut frames = self.frames.write();
         if let Some(frame) = find(&frames) {
-            return frame;
+            return Ok(frame);
         }
-        let frame = make(self);
+        let frame = make(self)?;
         frames.push((key, frame.clone()));
-        frame
+        Ok(frame)
     }
 
     /// About how much memory it holds that the map does not: the previous object, a frame, itself.

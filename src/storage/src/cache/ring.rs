@@ -34,6 +34,10 @@ pub(super) struct Ring {
     floor: Revision,
 }
 
+/// A watcher is given no further event beyond so many bytes, since it holds what it is given until its
+/// client has read it.
+const BATCH_BYTES: usize = 64 * 1024;
+
 /// Bits that number the events of one generation.
 const GENERATION: u32 = 44;
 
@@ -82,15 +86,18 @@ impl Ring {
         (revision >= self.floor).then(|| self.first + place() as u64)
     }
 
-    /// About `limit` events from number `from` on, never part of a revision's; `None` if some are
-    /// no longer here.
+    /// About `limit` events from number `from` on, or fewer that are large; never part of a revision's.
+    /// `None` if some are no longer here.
     pub(super) fn read(&self, from: u64, limit: usize) -> Option<Batch> {
         let start = usize::try_from(from.checked_sub(self.first)?).ok()?;
         let mut batch = Batch::new();
+        let mut bytes = 0;
         for event in self.events.range(start.min(self.events.len())..) {
-            if batch.len() >= limit && batch.last().is_some_and(|last| last.revision != event.revision) {
+            let enough = batch.len() >= limit || bytes >= BATCH_BYTES;
+            if enough && batch.last().is_some_and(|last| last.revision != event.revision) {
                 break;
             }
+            bytes += event.entry.body().len();
             batch.push(event.clone());
         }
         Some(batch)

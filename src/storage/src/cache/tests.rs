@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -340,13 +341,25 @@ async fn frames_are_made_once() {
             let key = FrameKey { shown_as: EventType::Added, form };
             let frame = events.unwrap()[0].frame(key, |event| {
                 made.fetch_add(1, Ordering::Relaxed);
-                event.entry.body().clone()
+                Ok::<_, Infallible>(event.entry.body().clone())
             });
-            assert_eq!(frame, served("a", "1", Revision(2)));
+            assert_eq!(frame.unwrap(), served("a", "1", Revision(2)));
         }
         assert_eq!(watcher.next_batch().await.unwrap().len(), 1);
     }
     assert_eq!(made.into_inner(), 2);
+}
+
+#[tokio::test]
+async fn a_watcher_is_not_given_more_than_it_can_hold() {
+    let rig = Rig::new();
+    let mut watcher = rig.watch(WatchStart::Initial).await;
+    for name in ["a", "b", "c", "d"] {
+        rig.put(name, &"x".repeat(40_000)).await;
+    }
+    assert_eq!(watcher.next_batch().await.unwrap().len(), 2, "64 KiB are enough");
+    assert_eq!(watcher.next_batch().await.unwrap().len(), 2);
+    assert!(is_idle(&mut watcher).await);
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use crate::{Change, History, Key, KeyValue, OutboxRecord, Range, RangeResult, Re
 
 /// Rows of the log one call looks at, at most, so that a narrow prefix cannot hold a snapshot long.
 const LOG_ROWS: usize = 100_000;
+/// Bytes of values that one call returns, about: every watcher that has fallen behind holds such a piece.
+const HISTORY_BYTES: usize = 1 << 20;
 
 /// One key as of a revision.
 pub(super) fn get(
@@ -119,11 +121,12 @@ pub(super) fn history(
     let rows = txn.open_table(ROWS).map_err(engine("open its rows"))?;
     let mut changes: Vec<Change> = Vec::new();
     let mut reached = meta.revision.max(after);
+    let mut bytes = 0;
     let first = tables::log_key(after.next(), 0);
     for (seen, row) in log.range(first..).map_err(engine("read its log"))?.enumerate() {
         let (place, row) = row.map_err(engine("read its log"))?;
         let revision = tables::log_revision(place.value());
-        let full = changes.len() >= limit.max(1) || seen >= LOG_ROWS;
+        let full = changes.len() >= limit.max(1) || bytes >= HISTORY_BYTES || seen >= LOG_ROWS;
         let last = Revision(revision.0.saturating_sub(1));
         if full && last > after && changes.last().is_none_or(|change| change.revision <= last) {
             reached = last;
@@ -131,7 +134,9 @@ pub(super) fn history(
         }
         let row = LogRow::parse(row.value())?;
         if row.key.starts_with(prefix) {
-            changes.push(change(&rows, revision, &row)?);
+            let change = change(&rows, revision, &row)?;
+            bytes += change.value.as_ref().map_or(0, Bytes::len);
+            changes.push(change);
         }
     }
     Ok(History { changes, reached })

@@ -269,6 +269,20 @@ async fn compaction_forgets_old_reads_only() {
 }
 
 #[tokio::test]
+async fn history_is_read_in_pieces_that_fit_into_memory() {
+    let folder = folder();
+    let store = open(folder.path());
+    let large = "x".repeat(400_000);
+    for round in 0..5 {
+        store.commit(put(&format!("a{round}"), &large)).await.unwrap();
+    }
+    let first = store.history("", Revision(1), 100).await.unwrap();
+    assert_eq!((first.changes.len(), first.reached), (3, Revision(4)));
+    let rest = store.history("", first.reached, 100).await.unwrap();
+    assert_eq!((rest.changes.len(), rest.reached), (2, Revision(6)));
+}
+
+#[tokio::test]
 async fn history_is_forgotten_by_age_and_by_count() {
     let folder = folder();
     let window = Options { history_window: Duration::from_millis(10), ..options(folder.path()) };

@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use portcullis_api::Body;
 use portcullis_pki::{ClientTrust, Peer};
@@ -27,6 +27,9 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 use tracing::debug;
 
+use super::gather::Gather;
+use super::patient::Patient;
+use super::together::{Opened, Together};
 use super::{ListenerConfig, stopped, wire};
 use crate::arrival::{Connection, Raw};
 use crate::metrics::Metrics;
@@ -51,6 +54,7 @@ impl Served {
     /// Serves a connection to its end.
     pub(super) async fn connection(&self, stream: TcpStream, address: SocketAddr) {
         stream.set_nodelay(true).ok();
+        let stream = Patient::new(stream, self.config.patience);
         let handshake = TlsAcceptor::from(self.tls.clone()).accept(stream);
         let stream = match timeout(self.config.handshake, handshake).await {
             Ok(Ok(stream)) => stream,
@@ -74,10 +78,11 @@ impl Served {
         debug!(%address, %cause, "TLS handshake failed");
     }
 
-    async fn http2(&self, stream: TlsStream<TcpStream>, facts: Connection) {
+    async fn http2(&self, stream: TlsStream<Patient<TcpStream>>, facts: Connection) {
         let activity = Activity::default();
-        let service = self.service(facts, activity.clone());
-        let connection = http2::Builder::new(TokioExecutor::new())
+        let (opened, wire) = (Opened::new(self.config.patience), Gather::new(stream));
+        let service = self.service(facts, activity.clone(), Some(opened.clone()));
+        let connection = http2::Builder::new(opened.clone())
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.config.streams)
             .max_header_list_size(self.config.head_bytes)
@@ -87,16 +92,21 @@ impl Served {
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
             .initial_stream_window_size(256 * 1024)
-            .initial_connection_window_size(1024 * 1024)
+            .initial_connection_window_size(512 * 1024)
             .max_frame_size(64 * 1024)
-            .max_send_buf_size(256 * 1024)
-            .serve_connection(TokioIo::new(stream), service);
-        self.until_done(connection, |connection| connection.graceful_shutdown(), &activity).await;
+            // What one stream may have waiting here, with the piece that was handed over last.
+            .max_send_buf_size(64 * 1024)
+            .serve_connection(TokioIo::new(wire.clone()), service);
+        let together = Together::new(connection, opened, wire);
+        let finish = |together: Pin<&mut Together<_, _>>| {
+            http2::Connection::graceful_shutdown(together.get_mut().connection());
+        };
+        self.until_done(together, finish, &activity).await;
     }
 
-    async fn http1(&self, stream: TlsStream<TcpStream>, facts: Connection) {
+    async fn http1(&self, stream: TlsStream<Patient<TcpStream>>, facts: Connection) {
         let activity = Activity::default();
-        let service = self.service(facts, activity.clone());
+        let service = self.service(facts, activity.clone(), None);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.config.head)
@@ -111,6 +121,7 @@ impl Served {
         &self,
         facts: Connection,
         activity: Activity,
+        streams: Option<Opened>,
     ) -> impl hyper::service::Service<
         Request<Incoming>,
         Response = Response<Body>,
@@ -121,6 +132,7 @@ impl Served {
         let api = self.api.clone();
         service_fn(move |request: Request<Incoming>| {
             let busy = activity.enter();
+            let progress = streams.as_ref().map(Opened::taken);
             let (api, connection) = (api.clone(), facts.clone());
             async move {
                 let ends = wire::ends_connection(&request);
@@ -134,7 +146,11 @@ impl Served {
                 if ends {
                     response = closing(response);
                 }
-                Ok(until_sent(response, busy))
+                let response = until_sent(response, busy);
+                Ok(match progress {
+                    Some(progress) => progress.follow(response),
+                    None => response,
+                })
             }
         })
     }

@@ -6,7 +6,10 @@
 //! ```
 
 mod connection;
+mod gather;
+mod patient;
 mod slots;
+mod together;
 mod wire;
 
 use std::io;
@@ -39,6 +42,8 @@ pub struct ListenerConfig {
     pub head: Duration,
     /// How long an HTTP/2 connection may be without a request.
     pub idle: Duration,
+    /// How long a client may take nothing of what is sent to it.
+    pub patience: Duration,
     /// How large a request's head may be.
     pub head_bytes: u32,
     /// How many streams an HTTP/2 connection may have.
@@ -52,6 +57,7 @@ impl Default for ListenerConfig {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
             idle: Duration::from_secs(180),
+            patience: Duration::from_secs(60),
             head_bytes: 64 * 1024,
             streams: 250,
         }

@@ -10,7 +10,7 @@ use portcullis_apiserver::{
     Check, CustomDocument, CustomVersion, Discovery, Health, Oidc, PublishedKeys, Server,
 };
 use portcullis_authn::{KeySet, TokenIssuer};
-use portcullis_authz::{DEFAULT_SEATS, Fairness, policies};
+use portcullis_authz::{Budgets, DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config};
 use portcullis_registry::{Parts, Registry};
 use portcullis_storage::Store;
@@ -50,6 +50,7 @@ pub(crate) async fn assemble(
     let credentials = Credentials::read(options, dir, &pki, &mut reloader)?;
     let authorities = authorization::authorities(options, credentials.user_tokens.clone())?;
     let tokens = Arc::new(token_issuer(options, &pki)?);
+    let budgets = Budgets::within(super::memory::ceiling(options.memory_ceiling.as_deref())?);
     let parts = Parts {
         store: store.clone(),
         admission: admission(options)?,
@@ -58,6 +59,7 @@ pub(crate) async fn assemble(
         user_tokens: credentials.user_tokens.clone(),
         revoked: credentials.revoked.clone(),
         ranges: options.service_ranges()?,
+        budgets: budgets.clone(),
     };
     let registry =
         Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
@@ -90,6 +92,7 @@ pub(crate) async fn assemble(
         .serving(audit.sink(), rest, discovery)
         .audit_policy(audit.policy())
         .health(health(&store))
+        .budgets(budgets)
         .oidc(Oidc {
             issuer: options.issuer().to_owned(),
             jwks_uri: format!("https://{shown}/openid/v1/jwks"),

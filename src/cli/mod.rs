@@ -17,6 +17,7 @@ mod engine;
 mod failure;
 mod lifetime;
 mod logging;
+mod memory;
 mod online;
 mod options;
 mod parts;

@@ -160,6 +160,10 @@ pub(crate) struct ServeOptions {
     /// How many requests are served at once.
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_requests_inflight: Option<usize>,
+    /// How much memory the process may use, such as 2Gi; by default three quarters of what its container
+    /// or the machine has. Budgets of clients are parts of it.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory_ceiling: Option<String>,
     /// How long a request may take that is not a stream, in seconds; 60 by default.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) request_timeout: Option<u64>,
@@ -286,6 +290,7 @@ impl ServeOptions {
                 .insecure_authentication_token_webhook_masters
                 .or(file.insecure_authentication_token_webhook_masters),
             max_requests_inflight: self.max_requests_inflight.or(file.max_requests_inflight),
+            memory_ceiling: self.memory_ceiling.or(file.memory_ceiling),
             request_timeout: self.request_timeout.or(file.request_timeout),
             etcd_servers: self.etcd_servers.or(file.etcd_servers),
             etcd_cafile: self.etcd_cafile.or(file.etcd_cafile),

@@ -11,6 +11,7 @@ mod custom;
 mod identities;
 mod installation;
 mod lists;
+mod memory;
 mod nodes;
 mod objects;
 mod paths;

@@ -20,6 +20,8 @@ use parking_lot::RwLock;
 use portcullis_api::{RequestInfo, Verb};
 use portcullis_schema as schema;
 
+pub(crate) use process::resident;
+
 const REQUESTS: &str = "apiserver_request_total";
 const DURATION: &str = "apiserver_request_duration_seconds";
 const INFLIGHT: &str = "apiserver_current_inflight_requests";

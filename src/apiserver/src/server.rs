@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use portcullis_audit::{Policy, Sink};
 use portcullis_authn::Authenticator;
-use portcullis_authz::{Authorities, Fairness};
+use portcullis_authz::{Authorities, Budgets, Fairness};
 use portcullis_pki::{ClientTrust, InProcessIdentity};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::discovery::Discovery;
@@ -25,12 +25,14 @@ use crate::dispatch::{Dispatch, Rest};
 use crate::health::{Check, Health};
 use crate::in_process::InProcess;
 use crate::listener::{Listener, ListenerConfig};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::oidc::Oidc;
 use crate::stack::{Api, Ceilings, Gates, InFlight, stack};
 
 /// How often metrics are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How often the process's memory is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Builds servers; see [`Server::builder`].
 #[derive(Debug)]
@@ -70,6 +72,7 @@ struct Settings {
     audit: Arc<Policy>,
     deadline: Duration,
     ceilings: Ceilings,
+    budgets: Budgets,
     listener: ListenerConfig,
 }
 
@@ -103,6 +106,7 @@ impl WithAuthorization {
             audit: Arc::new(Policy::builtin().unwrap_or_default()),
             deadline: Duration::from_secs(60),
             ceilings: Ceilings::default(),
+            budgets: Budgets::default(),
             listener: ListenerConfig::default(),
         };
         Ready { authorized: self, sink, rest, discovery, settings }
@@ -145,6 +149,13 @@ impl Ready {
         self
     }
 
+    /// What may be held in memory for clients.
+    #[must_use]
+    pub fn budgets(mut self, budgets: Budgets) -> Self {
+        self.settings.budgets = budgets;
+        self
+    }
+
     /// How connections are treated.
     #[must_use]
     pub fn listener(mut self, listener: ListenerConfig) -> Self {
@@ -181,6 +192,7 @@ impl Ready {
             metrics: metrics.clone(),
             oidc: settings.oidc,
             authorities,
+            budgets: settings.budgets.clone(),
         };
         let api = stack(gates, dispatch);
         let listener = Listener {
@@ -192,7 +204,7 @@ impl Ready {
             metrics: metrics.clone(),
         };
         let accepting = tokio::spawn(listener.run(stopped));
-        let upkeep = tokio::spawn(keep_up(metrics));
+        let upkeep = tokio::spawn(keep_up(metrics, settings.budgets));
         info!(%address, "Serving");
         Ok(Server { address, api, stop, in_flight, accepting, upkeep })
     }
@@ -206,10 +218,17 @@ fn not_stopping(stopped: watch::Receiver<bool>) -> Check {
     })
 }
 
-async fn keep_up(metrics: Metrics) {
+async fn keep_up(metrics: Metrics, budgets: Budgets) {
+    let mut folded = Instant::now();
     loop {
-        tokio::time::sleep(UPKEEP).await;
-        metrics.upkeep();
+        tokio::time::sleep(LOOK).await;
+        if let Some(bytes) = metrics::resident() {
+            budgets.resident(bytes);
+        }
+        if folded.elapsed() >= UPKEEP {
+            metrics.upkeep();
+            folded = Instant::now();
+        }
     }
 }
 

@@ -146,6 +146,18 @@ impl Authorized {
         &self.life
     }
 
+    /// The same request with its body read through something.
+    #[must_use]
+    pub fn map_body(mut self, through: impl FnOnce(Body) -> Body) -> Self {
+        self.request.body = through(self.request.body);
+        self
+    }
+
+    /// The request's body.
+    pub fn body(&self) -> &Body {
+        &self.request.body
+    }
+
     /// Gives the proof up for what the handler works with.
     pub fn into_request(self) -> (Parts, Body, AuditSlot, Permit) {
         let Attributed { parts, body, slot, .. } = self.request;

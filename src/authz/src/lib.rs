@@ -13,6 +13,7 @@
 pub mod attributes;
 pub mod authorities;
 mod authorize;
+pub mod budget;
 pub mod chain;
 pub mod decision;
 mod effects;
@@ -38,6 +39,7 @@ mod used;
 pub use attributes::Attributes;
 pub use authorities::{Authorities, Plan};
 pub use authorize::{Authorize, AuthorizeLayer};
+pub use budget::{Budget, Budgets};
 pub use chain::{Authorizer, Chain, Guard};
 pub use decision::{Decision, Receipt};
 pub use evidence::{Authorized, Effective, Seated};

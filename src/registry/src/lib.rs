@@ -46,7 +46,7 @@ use portcullis_admission as admission;
 use portcullis_api::{Body, Result};
 use portcullis_authn::{Authenticator, RevocationList, TokenIssuer, UserTokens};
 use portcullis_authz::rbac::RbacIndex;
-use portcullis_authz::{Authorities, Chain, NamespaceLabels, NodeAuthorizer};
+use portcullis_authz::{Authorities, Budgets, Chain, NamespaceLabels, NodeAuthorizer};
 use portcullis_storage::{Caches, Store};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -81,6 +81,8 @@ pub struct Parts {
     pub revoked: Arc<RevocationList>,
     /// Addresses and ports that services get.
     pub ranges: ServiceRanges,
+    /// What may be held in memory for clients.
+    pub budgets: Budgets,
 }
 
 /// All resources over one store.
@@ -97,6 +99,7 @@ pub struct Registry {
     tokens: Arc<TokenIssuer>,
     pub(crate) user_tokens: Option<UserTokens>,
     revoked: Arc<RevocationList>,
+    budgets: Budgets,
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
     trees: reader::Trees,
@@ -126,6 +129,7 @@ impl Registry {
             tokens: parts.tokens,
             user_tokens: parts.user_tokens,
             revoked: parts.revoked,
+            budgets: parts.budgets,
             authenticator: std::sync::OnceLock::new(),
             trees: reader::Trees::default(),
             keeper: std::sync::OnceLock::new(),
@@ -154,6 +158,10 @@ impl Registry {
 
     pub(crate) fn resources(&self) -> &Resources {
         &self.resources
+    }
+
+    pub(crate) fn budgets(&self) -> &Budgets {
+        &self.budgets
     }
 
     pub(crate) fn admission(&self) -> &admission::Chain {

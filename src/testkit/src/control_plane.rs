@@ -11,7 +11,7 @@ use portcullis_authn::{
     Authenticator, BootstrapTokens, DEFAULT_ISSUER, KeySet, Schemes, ServiceAccountTokens, TokenIssuer,
     TokenScheme,
 };
-use portcullis_authz::{Authorities, DEFAULT_SEATS, Fairness, policies};
+use portcullis_authz::{Authorities, Budgets, DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Sites, server_config};
 use portcullis_registry::{Parts, Registry, ServiceRanges};
 use portcullis_storage::{Embedded, Options, Store};
@@ -133,6 +133,7 @@ async fn registry(
         user_tokens: None,
         revoked: Arc::default(),
         ranges: ServiceRanges::default(),
+        budgets: Budgets::default(),
     };
     let registry = Registry::open(parts).await.map_err(failure)?;
     let wanted = policies::platform_objects().iter().chain(policies::bootstrap_objects());

@@ -2,6 +2,7 @@
 //!
 //! The path was parsed once; here it is only looked up. The body is still a stream.
 
+mod counted;
 mod route;
 
 use std::future::Future;
@@ -11,10 +12,11 @@ use std::task::{Context, Poll};
 use http::request::Parts;
 use http::{Method, Response};
 use portcullis_api::{ApiError, Body};
-use portcullis_authz::{Authorities, Authorized};
+use portcullis_authz::{Authorities, Authorized, Budgets};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
+use counted::Counted;
 pub use route::{PUBLIC, Public};
 use route::{Route, route};
 
@@ -36,6 +38,7 @@ pub(crate) struct Dispatch {
     pub(crate) metrics: Metrics,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) authorities: Authorities,
+    pub(crate) budgets: Budgets,
 }
 
 impl Service<Authorized> for Dispatch {
@@ -63,7 +66,7 @@ impl Service<Authorized> for Dispatch {
             {
                 return ready(Err(ApiError::method_not_allowed()));
             }
-            return Box::pin(self.rest.clone().oneshot(request));
+            return self.count(request);
         }
         let this = self.clone();
         Box::pin(async move { this.answer(&info.path, request.parts()).await })
@@ -71,6 +74,16 @@ impl Service<Authorized> for Dispatch {
 }
 
 impl Dispatch {
+    /// Serves a resource; what the request and its answer hold in memory is counted.
+    fn count(&self, request: Authorized) -> <Self as Service<Authorized>>::Future {
+        let counted = match Counted::of(&self.budgets, &request) {
+            Ok(counted) => counted,
+            Err(refused) => return ready(Err(refused)),
+        };
+        let answer = self.rest.clone().oneshot(counted.request(request));
+        Box::pin(async move { counted.answer(answer.await?) })
+    }
+
     /// Answers for what is no resource.
     async fn answer(&self, path: &str, parts: &Parts) -> Result<Response<Body>, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
@@ -101,6 +114,7 @@ impl Dispatch {
 
     fn exposition(&self) -> Response<Body> {
         policy::measure(&self.authorities);
+        counted::measure(&self.budgets);
         let mut response = respond::text(http::StatusCode::OK, self.metrics.render());
         let media = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(http::header::CONTENT_TYPE, media);

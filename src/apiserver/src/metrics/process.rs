@@ -22,8 +22,8 @@ pub(super) fn render(text: &mut String) {
     if let Some(bytes) = field(20) {
         line(text, "process_virtual_memory_bytes", "gauge", bytes);
     }
-    if let Some(bytes) = resident() {
-        line(text, "process_resident_memory_bytes", "gauge", bytes);
+    if let Some(kib) = resident_kib() {
+        line(text, "process_resident_memory_bytes", "gauge", f64::from(kib) * 1024.0);
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         line(text, "process_open_fds", "gauge", f64::from(u32::try_from(open.count()).unwrap_or(u32::MAX)));
@@ -34,10 +34,15 @@ fn line(text: &mut String, name: &str, kind: &str, value: f64) {
     writeln!(text, "# TYPE {name} {kind}\n{name} {value}").ok();
 }
 
-fn resident() -> Option<f64> {
+/// The bytes of memory the process uses.
+pub(crate) fn resident() -> Option<u64> {
+    resident_kib().map(|kib| u64::from(kib) * 1024)
+}
+
+fn resident_kib() -> Option<u32> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 fn boot_time() -> Option<f64> {

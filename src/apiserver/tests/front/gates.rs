@@ -103,7 +103,7 @@ async fn what_takes_too_long_is_given_up() {
 
 #[tokio::test]
 async fn too_much_is_shed_before_anybody_is_asked() {
-    let ceilings = Ceilings { requests: 1, streams: 1, body_bytes: 1000 };
+    let ceilings = Ceilings { requests: 1, streams: 1 };
     let world = World::with(Changes { ceilings: Some(ceilings), ..Changes::default() }).await;
     let admin = world.admin();
     let slow = tokio::spawn({
@@ -121,10 +121,6 @@ async fn too_much_is_shed_before_anybody_is_asked() {
     }
     assert_eq!(slow.await.unwrap().code(), 504);
     assert_eq!(ask(&admin, get("/livez")).await.code(), 200, "the place is free again");
-    let big = |n| Request::post("/api/v1/namespaces/a/pods").body(full(vec![b'x'; n])).unwrap();
-    assert_eq!(ask(&admin, big(1001)).await.code(), 429);
-    assert_eq!(ask(&admin, big(999)).await.code(), 200);
-    assert_eq!(ask(&admin, big(999)).await.code(), 200, "the bytes are given back");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod abuse;
+mod budgets;
 mod gates;
 mod raw;
 mod routes;

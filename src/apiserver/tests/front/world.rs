@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use portcullis_api::body::{collect, full};
-use portcullis_api::{ApiError, Body, UserInfo};
+use portcullis_api::{ApiError, Body, UserInfo, Verb};
 use portcullis_apiserver::{
     Ceilings, Check, Discovery, Health, InProcess, ListenerConfig, Oidc, PublishedKeys, Ready, Rest, Server,
 };
@@ -16,7 +16,7 @@ use portcullis_authn::{Anonymous, Authenticator, Schemes, TokenFile};
 use portcullis_authz::attributes::Subject;
 use portcullis_authz::decision::Reason;
 use portcullis_authz::listing::Rules;
-use portcullis_authz::{Attributes, Authorities, Authorized, Authorizer, Chain, Decision, Fairness};
+use portcullis_authz::{Attributes, Authorities, Authorized, Authorizer, Budgets, Chain, Decision, Fairness};
 use portcullis_pki::{
     ClientTrust, NothingRevoked, Options, Overrides, Pki, Sites, client_config, server_config,
 };
@@ -41,6 +41,7 @@ pub(crate) struct Changes {
     pub(crate) deadline: Option<Duration>,
     pub(crate) ceilings: Option<Ceilings>,
     pub(crate) listener: Option<ListenerConfig>,
+    pub(crate) budgets: Option<Budgets>,
 }
 
 impl World {
@@ -67,6 +68,9 @@ impl World {
         }
         if let Some(listener) = changes.listener {
             ready = ready.listener(listener);
+        }
+        if let Some(budgets) = changes.budgets {
+            ready = ready.budgets(budgets);
         }
         let server = ready.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let tls = client_config(pki.authority_pem("ca").unwrap(), None).unwrap();
@@ -153,6 +157,9 @@ fn stub() -> Rest {
     BoxCloneSyncService::new(service_fn(|request: Authorized| async move {
         let name = request.info().resource().map(|target| target.name.to_string()).unwrap_or_default();
         let user = request.user().name.to_string();
+        if request.info().verb == Verb::Watch {
+            return Ok(Response::new(pending()));
+        }
         let (_, body, _, _) = request.into_request();
         match &*name {
             "panic" => panic!("a bug"),

@@ -73,10 +73,15 @@ pub(crate) fn list(
     let fast = output.shape == Shape::Full && output.encoding == Encoding::Json { pretty: false };
     let body = if fast && !call.resource.converts() {
         stream(call, selected)
-    } else if output.encoding == Encoding::Protobuf {
-        full(protobuf_list(call, output, &selected)?)
     } else {
-        full(encode(output.encoding, &shaped(call, output, &selected)?)?)
+        // Made as a whole, so there must be room for it before it is begun.
+        let account = call.registry.budgets().lists.account(call.user);
+        let _room = account.charge(room(output, &selected)).map_err(ApiError::from)?;
+        if output.encoding == Encoding::Protobuf {
+            full(protobuf_list(call, output, &selected)?)
+        } else {
+            full(encode(output.encoding, &shaped(call, output, &selected)?)?)
+        }
     };
     Ok(respond(call, output.encoding.content_type(), code, body))
 }
@@ -92,23 +97,34 @@ pub(crate) fn tree_list(
     Ok(respond(call, output.encoding.content_type(), StatusCode::OK, body))
 }
 
-/// A list in its protobuf envelope: of full objects, or of their metadata.
+/// About how many bytes of memory it takes to make an answer of what was selected: its own, and those of
+/// the trees that it is made of.
+fn room(output: Output, selected: &Selected) -> u64 {
+    /// A tree beside the JSON it was read from, measured on pods.
+    const TREE: u64 = 5;
+    let bodies = selected.entries.iter().map(|entry| u64::try_from(entry.body().len()).unwrap_or(u64::MAX));
+    let bodies = bodies.fold(0, u64::saturating_add);
+    match (output.encoding, output.shape) {
+        // One tree at a time.
+        (Encoding::Protobuf, _) => bodies,
+        _ => bodies.saturating_mul(TREE),
+    }
+}
+
+/// A list in its protobuf envelope: of full objects, or of their metadata. One tree at a time: all
+/// together would take several times what the list does.
 fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> Result<Bytes> {
     let meta = into_map(selected.meta.to_value());
     let trees = selected.entries.iter().map(|entry| call.resource.bare_tree(entry));
-    let trees = trees.collect::<Result<Vec<Object>>>()?;
     let Shape::Metadata(_) = output.shape else {
         let kind = call.resource.kind.built_in().ok_or_else(|| no_protobuf("List"))?;
-        return Ok(protobuf::encode_list(kind, &meta, &trees).into());
+        return Ok(protobuf::encode_list(kind, &meta, trees)?.into());
     };
     let kind = portcullis_schema::kind_named("meta.k8s.io", "v1", "PartialObjectMetadata")
         .ok_or_else(|| ApiError::internal("the PartialObjectMetadata kind is not built in"))?;
-    let reduced: Vec<Object> = trees
-        .into_iter()
-        .map(|tree| Map::from_iter([("metadata".to_owned(), call.resource.metadata_of(&tree.into()))]))
-        .map(Object::new)
-        .collect();
-    Ok(protobuf::encode_list(kind, &meta, &reduced).into())
+    let metadata = |tree: Object| ("metadata".to_owned(), call.resource.metadata_of(&tree.into()));
+    let reduced = trees.map(|tree| tree.map(|tree| Object::new(Map::from_iter([metadata(tree)]))));
+    Ok(protobuf::encode_list(kind, &meta, reduced)?.into())
 }
 
 fn into_map(value: Value) -> Map<String, Value> {

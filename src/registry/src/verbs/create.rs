@@ -45,6 +45,7 @@ pub(crate) async fn store_new(
     mut object: Object,
     options: &WriteOptions,
 ) -> Result<Written> {
+    call.registry.budgets().admit_object(portcullis_storage::held_bytes())?;
     let asked = object.name().to_owned();
     call.mutate(&Write::create(&asked, options), &mut object, None).await?;
     if let Some(warning) = meta::dedup_owner_references(&mut object) {

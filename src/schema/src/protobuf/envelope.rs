@@ -17,22 +17,34 @@ pub fn encode(kind: &Kind, object: &Object) -> Vec<u8> {
     wrap(kind.api_version(), kind.kind(), |writer| write::members(writer, kind.root_struct(), object.map()))
 }
 
-/// A list of objects of a kind in its envelope; `metadata` is the list's.
-pub fn encode_list<'o>(
+/// A list of objects of a kind in its envelope; `metadata` is the list's. Each object is let go of before
+/// the next is asked for.
+///
+/// # Errors
+/// The first of an item.
+pub fn encode_list<E>(
     kind: &Kind,
     metadata: &Map<String, Value>,
-    items: impl IntoIterator<Item = &'o Object>,
-) -> Vec<u8> {
-    wrap(kind.api_version(), &format!("{}List", kind.kind()), |writer| {
+    items: impl IntoIterator<Item = Result<Object, E>>,
+) -> Result<Vec<u8>, E> {
+    let mut failed = None;
+    let list = wrap(kind.api_version(), &format!("{}List", kind.kind()), |writer| {
         writer.message(1, |inner| {
             if let Some(schema) = struct_of("ListMeta") {
                 write::members(inner, schema, metadata);
             }
         });
         for item in items {
-            writer.message(2, |inner| write::members(inner, kind.root_struct(), item.map()));
+            match item {
+                Ok(item) => writer.message(2, |inner| write::members(inner, kind.root_struct(), item.map())),
+                Err(error) => {
+                    failed = Some(error);
+                    return;
+                }
+            }
         }
-    })
+    });
+    failed.map_or(Ok(list), Err)
 }
 
 /// One frame of a watch: its length, its type and an object that is in its envelope.

@@ -81,7 +81,8 @@ fn bytes_are_what_upstream_reads() {
     let type_meta = b"\x0a\x0f\x0a\x02v1\x12\x09ConfigMap";
     let expected = [MAGIC, type_meta, b"\x12\x0d", data, metadata, b"\x1a\x00\x22\x00"].concat();
     assert_eq!(encode(config_map, &object), expected);
-    let list = encode_list(config_map, &Map::new(), [&object]);
+    let list =
+        encode_list(config_map, &Map::new(), [Ok::<_, std::convert::Infallible>(object.clone())]).unwrap();
     assert!(list.windows(13).any(|bytes| bytes == b"ConfigMapList"));
     let event = encode_watch_event("ADDED", b"x");
     assert_eq!(event, b"\x00\x00\x00\x0c\x0a\x05ADDED\x12\x03\x0a\x01x");

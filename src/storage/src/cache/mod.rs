@@ -30,7 +30,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-pub use entry::{Entry, Indexer, NoFields, TypeMeta};
+pub use entry::{Entry, Indexer, NoFields, TypeMeta, held_bytes};
 pub use event::{Event, EventType, FrameKey};
 pub use hub::Caches;
 pub use packed::{Fields, Labels};

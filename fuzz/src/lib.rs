@@ -4,6 +4,7 @@
 
 mod apply;
 mod attributes;
+mod audit;
 mod cel;
 mod certificate;
 mod decode;
@@ -19,6 +20,7 @@ mod structural;
 
 pub use apply::apply;
 pub use attributes::attributes;
+pub use audit::audit;
 pub use cel::cel;
 pub use certificate::certificate;
 pub use decode::decode;
@@ -39,6 +41,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("apply", apply),
     ("attributes", attributes),
+    ("audit", audit),
     ("cel", cel),
     ("certificate", certificate),
     ("decode", decode),

@@ -203,7 +203,7 @@ fn told(report: &Report) -> String {
         text.push_str("✓ nothing was changed, removed, inserted or moved\n");
     }
     text.push_str(&format!(
-        "{} lines in {} segments ({} to {}) of {} files; {} events lost; {} lines sealed after a restart; {} not \
+        "{} lines in {} segments ({} to {}) of {} files; {} events lost; {} not sent to the webhook; {} lines sealed after a restart; {} not \
          sealed yet\nhead {}\n",
         report.lines,
         report.segments,
@@ -211,6 +211,7 @@ fn told(report: &Report) -> String {
         report.head.segment,
         report.files,
         report.lost,
+        report.unsent,
         report.found,
         report.unsealed,
         report.head,
@@ -230,6 +231,7 @@ fn tree(report: &Report) -> serde_json::Value {
         "segments": report.segments,
         "firstSegment": report.first_segment,
         "lost": report.lost,
+        "unsent": report.unsent,
         "sealedAfterRestart": report.found,
         "unsealed": report.unsealed,
         "head": report.head.to_string(),

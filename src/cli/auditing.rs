@@ -1,18 +1,21 @@
 //! What records: the policy, the log with its chain, the store's outbox behind it, the webhook.
 
+mod webhook;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::{Args, ValueEnum};
-use portcullis_audit::{AuditLog, Format, LogConfig, Outbox, Policy, Record, Signer, Sink};
+use portcullis_audit::{AuditLog, Format, LogConfig, Outbox, Policy, Record, Signer, Sink, Webhook};
 use portcullis_storage::Store;
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
 use super::Failure;
 use super::paths::DataDir;
+pub(crate) use webhook::WebhookOptions;
 
 /// How long a shutdown waits for events to be written.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -44,9 +47,10 @@ pub(crate) struct AuditOptions {
     /// How events are written: json, or upstream's one-line text legacy.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) audit_log_format: Option<LogFormat>,
-    /// Whether requests wait for their events: batch does not, blocking-strict refuses what cannot be recorded.
+    /// Whether requests wait until their arrival is on record: batch does not, blocking does, blocking-strict
+    /// refuses what cannot be recorded.
     #[arg(long, value_name = "MODE")]
-    pub(crate) audit_log_mode: Option<LogMode>,
+    pub(crate) audit_log_mode: Option<Mode>,
     /// How many events may wait to be written; 16384 by default.
     #[arg(long, value_name = "COUNT")]
     pub(crate) audit_log_batch_buffer_size: Option<usize>,
@@ -59,6 +63,10 @@ pub(crate) struct AuditOptions {
     /// The version of events: audit.k8s.io/v1.
     #[arg(long, value_name = "VERSION")]
     pub(crate) audit_log_version: Option<String>,
+    /// What concerns the webhook; in a file, the keys that begin with `audit-webhook-`.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub(crate) webhook: WebhookOptions,
 }
 
 /// How events are written.
@@ -69,11 +77,12 @@ pub(crate) enum LogFormat {
     Legacy,
 }
 
-/// Whether requests wait for their events.
+/// Whether requests wait for their events, as upstream names it.
 #[derive(ValueEnum, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum LogMode {
+pub(crate) enum Mode {
     Batch,
+    Blocking,
     BlockingStrict,
 }
 
@@ -97,13 +106,13 @@ impl AuditOptions {
                 .audit_log_truncate_max_event_size
                 .or(file.audit_log_truncate_max_event_size),
             audit_log_version: self.audit_log_version.or(file.audit_log_version),
+            webhook: self.webhook.over(file.webhook),
         }
     }
 
     fn check(&self) -> Result<(), Failure> {
-        if self.audit_log_version.as_deref().is_some_and(|version| version != VERSION) {
-            return Err(Failure::new(format!("invalid group version, allowed versions are [\"{VERSION}\"]")));
-        }
+        check_version(self.audit_log_version.as_deref())?;
+        self.webhook.check()?;
         if self.audit_log_truncate_max_event_size == Some(0) {
             let words = "invalid audit truncate log max event size 0, must be a positive number";
             return Err(Failure::new(words));
@@ -121,7 +130,14 @@ impl AuditOptions {
             None => Policy::builtin(),
         };
         let policy = policy.map_err(|error| Failure::new(error.to_string()))?;
-        Ok(if self.audit_log_mode == Some(LogMode::BlockingStrict) { policy.require_all() } else { policy })
+        let modes = [self.audit_log_mode.unwrap_or(Mode::Batch), self.webhook.mode()];
+        Ok(if modes.contains(&Mode::BlockingStrict) {
+            policy.require_all()
+        } else if modes.contains(&Mode::Blocking) {
+            policy.wait_for_all()
+        } else {
+            policy
+        })
     }
 
     fn log(&self, dir: &DataDir) -> Result<LogConfig, Failure> {
@@ -148,10 +164,20 @@ impl AuditOptions {
     }
 }
 
+fn check_version(version: Option<&str>) -> Result<(), Failure> {
+    match version {
+        Some(version) if version != VERSION => {
+            Err(Failure::new(format!("invalid group version, allowed versions are [\"{VERSION}\"]")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// All that records, running.
 pub(crate) struct Auditing {
     policy: Arc<Policy>,
     log: Arc<AuditLog>,
+    webhook: Option<Webhook>,
     drain: JoinHandle<()>,
 }
 
@@ -164,7 +190,8 @@ impl Auditing {
     ) -> Result<Self, Failure> {
         options.check()?;
         let policy = Arc::new(options.policy()?);
-        let config = options.log(dir)?;
+        let webhook = options.webhook.start()?;
+        let config = LogConfig { webhook: webhook.as_ref().map(Webhook::intake), ..options.log(dir)? };
         let path = config.path.clone();
         make_directory(&path)?;
         let log = AuditLog::open(config).map_err(|error| {
@@ -177,7 +204,7 @@ impl Auditing {
             Failure::because("audit events that a crash left in the store cannot be written", words)
         })?;
         let drain = tokio::spawn(log.clone().drain(outbox));
-        Ok(Self { policy, log, drain })
+        Ok(Self { policy, log, webhook, drain })
     }
 
     /// Which requests are recorded.
@@ -194,6 +221,10 @@ impl Auditing {
     pub(crate) async fn close(self) {
         self.log.flush(FLUSH);
         self.drain.abort();
+        if let Some(webhook) = self.webhook {
+            // What it was not sent is counted, and the log's last record says how much that is.
+            webhook.close(FLUSH).await;
+        }
     }
 }
 

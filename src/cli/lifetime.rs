@@ -1,6 +1,19 @@
 //! Lifetimes as people write them: `90m`, `8h`, `30d`, `1h30m`.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
+
+use super::Failure;
+
+/// Reads a duration as upstream's flags take it: `5m0s`, `300ms`, or 0.
+pub(crate) fn go(flag: &str, text: &str) -> Result<Duration, Failure> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
+    parsed.ok_or_else(|| Failure::new(format!("{flag} {text:?} is not a duration")).fix("write it like 5m0s"))
+}
 
 /// Reads a lifetime; it is longer than nothing.
 pub(crate) fn parse(text: &str) -> Result<SignedDuration, String> {
@@ -34,6 +47,13 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("8h", 28_800), ("1h30m", 5_400), ("30d", 2_592_000)] {
             assert_eq!(parse(text).unwrap().as_secs(), seconds, "{text}");
         }
+    }
+
+    #[test]
+    fn durations_are_read_as_upstream_writes_them() {
+        assert_eq!(go("--x", "5m0s").unwrap(), Duration::from_secs(300));
+        assert_eq!(go("--x", "0").unwrap(), Duration::ZERO);
+        assert!(go("--x", "soon").is_err() && go("--x", "-5m").is_err());
     }
 
     #[test]

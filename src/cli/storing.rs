@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use portcullis_storage::{
     Codec, Coded, Embedded, Etcd, EtcdOptions, EtcdTls, Options, Store, StoreError, reseal,
@@ -11,7 +10,7 @@ use tracing::{info, warn};
 
 use super::options::ServeOptions;
 use super::paths::DataDir;
-use super::{Failure, online, preflight, sealing};
+use super::{Failure, lifetime, online, preflight, sealing};
 
 /// Opens the store, with what seals and opens its values above it.
 pub(crate) async fn open(options: &ServeOptions, dir: &DataDir) -> Result<Arc<dyn Store>, Failure> {
@@ -63,7 +62,7 @@ pub(crate) fn etcd_options(options: &ServeOptions, dir: &DataDir) -> Result<Opti
         etcd.prefix.clone_from(prefix);
     }
     if let Some(text) = &options.etcd_compaction_interval {
-        etcd.compaction_interval = interval(text)?;
+        etcd.compaction_interval = lifetime::go("--etcd-compaction-interval", text)?;
     }
     etcd.tls = tls(options)?;
     etcd.server = server_id(dir)?;
@@ -115,18 +114,6 @@ fn read(path: &Path, flag: &str) -> Result<String, Failure> {
         .map_err(|error| Failure::caused(format!("{flag} {} cannot be read", path.display()), &error))
 }
 
-/// A duration as upstream's flags take it: `5m0s`, or 0 for never.
-fn interval(text: &str) -> Result<Duration, Failure> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
-    parsed.ok_or_else(|| {
-        Failure::new(format!("--etcd-compaction-interval {text:?} is not a duration"))
-            .fix("write it like 5m0s")
-    })
-}
-
 /// What tells this server from others on the same etcd, also after a restart.
 fn server_id(dir: &DataDir) -> Result<String, Failure> {
     let path = dir.path().join("server-id");
@@ -158,13 +145,6 @@ fn etcd_failure(servers: &str, error: &StoreError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn intervals_are_read_as_upstream_writes_them() {
-        assert_eq!(interval("5m0s").unwrap(), Duration::from_secs(300));
-        assert_eq!(interval("0").unwrap(), Duration::ZERO);
-        assert!(interval("soon").is_err() && interval("-5m").is_err());
-    }
 
     #[test]
     fn a_server_keeps_its_id() {

@@ -16,19 +16,33 @@ use serde_json::ser::Formatter;
 
 use crate::event::{Event, ObjectRef, Outcome};
 use crate::level::{Level, Stage};
+use crate::stored::{Person, Stored, StoredObject};
 
 /// The longest user agent and annotation kept, in bytes, as upstream's user agent.
 const MAX_TEXT: usize = 1024;
 /// The longest request URI kept, in bytes.
 const MAX_URI: usize = 4096;
+/// The longest list of names kept, in bytes.
+const MAX_NAMES: usize = 64 << 10;
+/// The annotation that lists which objects a delete of many removed.
+pub(crate) const DELETED: &str = "portcullis.io/deleted";
 /// What follows a user agent that was cut, as upstream.
 const CUT: &str = "...TRUNCATED";
 
 /// Appends an event without a line's end.
 pub(crate) fn write(event: &Event, line: &mut Vec<u8>) {
+    append(&Line::of(event), line);
+}
+
+/// Appends the event that a record speaks of.
+pub(crate) fn write_stored(stored: &Stored<'_>, line: &mut Vec<u8>) {
+    append(&Line::of_stored(stored), line);
+}
+
+fn append(event: &Line<'_>, line: &mut Vec<u8>) {
     let start = line.len();
     let mut serializer = serde_json::Serializer::with_formatter(&mut *line, Plain);
-    if Line::of(event).serialize(&mut serializer).is_err() {
+    if event.serialize(&mut serializer).is_err() {
         // Every field is text, a number or a tree of them, and memory takes all bytes: not reached.
         line.truncate(start);
         line.extend_from_slice(b"{}");
@@ -46,7 +60,7 @@ struct Line<'e> {
     stage: Stage,
     #[serde(rename = "requestURI")]
     request_uri: Cow<'e, str>,
-    verb: &'static str,
+    verb: &'e str,
     user: User<'e>,
     #[serde(skip_serializing_if = "Option::is_none")]
     impersonated_user: Option<User<'e>>,
@@ -74,9 +88,7 @@ impl<'e> Line<'e> {
     fn of(event: &'e Event) -> Self {
         let (opening, story) = (&*event.opening, &event.story);
         let annotations = story.annotations.iter();
-        let mut annotations: Vec<_> =
-            annotations.map(|(key, value)| (&**key, bounded(value, MAX_TEXT))).collect();
-        annotations.sort_unstable_by_key(|(key, _)| *key);
+        let annotations = annotations.map(|(key, value)| (&**key, shown_note(key, value))).collect();
         Self {
             kind: "Event",
             api_version: "audit.k8s.io/v1",
@@ -96,9 +108,38 @@ impl<'e> Line<'e> {
             response_object: story.response.as_deref(),
             request_received_timestamp: time::micros(opening.received),
             stage_timestamp: time::micros(event.at),
-            annotations,
+            annotations: sorted(annotations),
         }
     }
+
+    fn of_stored(stored: &'e Stored<'e>) -> Self {
+        Self {
+            kind: "Event",
+            api_version: "audit.k8s.io/v1",
+            level: stored.level,
+            audit_id: stored.audit_id,
+            stage: Stage::ResponseComplete,
+            request_uri: Cow::Borrowed(stored.uri),
+            verb: stored.verb,
+            user: stored.user.as_ref().map(User::of_stored).unwrap_or_default(),
+            impersonated_user: stored.impersonated.as_ref().map(User::of_stored),
+            authentication_metadata: Authentication::of(stored.constraint),
+            source_ips: stored.source_ips.clone(),
+            user_agent: stored.agent.map(Cow::Borrowed),
+            object_ref: stored.object.as_ref().map(Reference::of_stored),
+            response_status: Some(ResponseStatus { code: stored.code, ..ResponseStatus::default() }),
+            request_object: None,
+            response_object: None,
+            request_received_timestamp: time::micros(stored.received),
+            stage_timestamp: time::micros(stored.at),
+            annotations: sorted(stored.annotations.clone()),
+        }
+    }
+}
+
+fn sorted<'e>(mut annotations: Vec<(&'e str, &'e str)>) -> Vec<(&'e str, &'e str)> {
+    annotations.sort_unstable_by_key(|(key, _)| *key);
+    annotations
 }
 
 fn as_map<S: Serializer>(pairs: &[(&str, &str)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -126,6 +167,11 @@ impl<'e> User<'e> {
             groups: user.groups.iter().map(|group| &**group).collect(),
             extra,
         }
+    }
+
+    fn of_stored(user: &'e Person<'e>) -> Self {
+        let extra = Some(&user.extra).filter(|extra| !extra.is_empty());
+        Self { username: user.name, uid: user.uid, groups: user.groups.clone(), extra }
     }
 }
 
@@ -175,9 +221,22 @@ impl<'e> Reference<'e> {
             subresource: &target.subresource,
         })
     }
+
+    fn of_stored(object: &'e StoredObject<'e>) -> Self {
+        Self {
+            resource: object.resource,
+            namespace: object.namespace,
+            name: object.name,
+            uid: object.uid,
+            api_group: object.group,
+            api_version: object.version,
+            resource_version: "",
+            subresource: object.subresource,
+        }
+    }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct ResponseStatus<'e> {
     metadata: BTreeMap<(), ()>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,6 +288,11 @@ fn is_secret(pair: &str) -> bool {
     query::pairs(pair).next().is_some_and(|(name, _)| crate::mask::names_a_secret(&name))
 }
 
+/// An annotation's value, cut to its length.
+pub(crate) fn shown_note<'v>(key: &str, value: &'v str) -> &'v str {
+    bounded(value, if key == DELETED { MAX_NAMES } else { MAX_TEXT })
+}
+
 /// At most so many bytes, cut between characters.
 fn bounded(text: &str, bytes: usize) -> &str {
     if text.len() <= bytes {
@@ -238,7 +302,7 @@ fn bounded(text: &str, bytes: usize) -> &str {
     (0..4).find_map(|back| text.get(..bytes.checked_sub(back)?)).unwrap_or_default()
 }
 
-fn shown_agent(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn shown_agent(bytes: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
     match bounded(&text, MAX_TEXT) {
         cut if cut.len() < text.len() => Cow::Owned(format!("{cut}{CUT}")),

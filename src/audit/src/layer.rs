@@ -15,7 +15,7 @@ use portcullis_api::{ApiError, Body, BodyError};
 use tower::{Layer, Service};
 
 use crate::sink::Lost;
-use crate::slot::{AuditSlot, HasSlot};
+use crate::slot::{Arrival, AuditSlot, HasSlot};
 
 /// Proof that the request's arrival is on record, as far as the policy asks for it. Only [`Audit`]
 /// makes one:
@@ -89,13 +89,13 @@ where
         let slot = request.slot().clone();
         match slot.received() {
             Err(Lost) => Box::pin(ready(Err(unrecorded()))),
-            Ok(None) => Box::pin(recorded(slot, self.inner.call(Audited { request }))),
-            Ok(Some(receipt)) => {
+            Ok(Arrival::Noted) => Box::pin(recorded(slot, self.inner.call(Audited { request }))),
+            Ok(arrival) => {
                 let next = self.inner.clone();
                 // The service that was polled is the one that is called.
                 let mut inner = std::mem::replace(&mut self.inner, next);
                 Box::pin(async move {
-                    receipt.wait().await.map_err(|Lost| unrecorded())?;
+                    arrival.wait().await.map_err(|Lost| unrecorded())?;
                     recorded(slot, inner.call(Audited { request })).await
                 })
             }
@@ -104,6 +104,7 @@ where
 }
 
 fn unrecorded() -> ApiError {
+    crate::metrics::rejected();
     ApiError::unavailable("a required audit event could not be recorded")
 }
 

@@ -9,6 +9,7 @@
 //! Registry     slot.outbox               the record of a mutation, in the commit itself
 //! Audit        ResponseStarted/Complete  or, when nobody completed the slot, its drop does
 //! Sink         queue -> writer thread -> rotated JSON lines -> signed chain
+//!                                  \-> the webhook, if there is one
 //! ```
 //!
 //! No event holds a credential, whatever the policy says (`mask`, `policy/guard`). The request path only
@@ -22,12 +23,15 @@ mod layer;
 mod level;
 mod log;
 mod mask;
+mod metrics;
 mod outbox;
 mod policy;
 mod queue;
 pub mod read;
 mod sink;
 mod slot;
+mod stored;
+mod webhook;
 
 pub use chain::verify::{Finding, Report, Verifier, verify};
 pub use chain::{Head, KeyError, PublicKey, Signer};
@@ -39,6 +43,7 @@ pub use outbox::{Outbox, Record, Ticket};
 pub use policy::{DEFAULT_POLICY, Plan, Policy, PolicyError};
 pub use sink::{Discard, Fan, Lost, Memory, Receipt, Sink};
 pub use slot::{AuditSlot, HasSlot};
+pub use webhook::{Intake, Throttle, Webhook, WebhookConfig};
 
 #[cfg(test)]
 mod tests;

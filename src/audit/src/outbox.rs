@@ -9,6 +9,7 @@
 //! Every record up to `m` was committed, hence its ticket taken, before `t`. A ticket that is dropped
 //! unsettled (the queue was full, the disk was) makes the drainer write the records themselves.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
+
+use crate::stored;
+
+/// The annotation that tells the revision of a commit whose event was recovered.
+const REVISION: &str = "portcullis.io/revision";
 
 /// The store's outbox, as the log sees it.
 #[async_trait]
@@ -37,8 +43,31 @@ pub struct Record {
     pub sequence: u64,
     /// The revision of the commit it was part of.
     pub revision: u64,
-    /// The line, as [`AuditSlot::outbox`](crate::AuditSlot::outbox) made it.
+    /// What [`AuditSlot::outbox`](crate::AuditSlot::outbox) made.
     pub line: Bytes,
+}
+
+impl Record {
+    /// The id of its request.
+    pub fn audit_id(&self) -> Option<Cow<'_, str>> {
+        stored::audit_id(&self.line)
+    }
+
+    /// The event as a line of JSON. Which revision the commit made is known only now.
+    pub fn to_line(&self) -> Bytes {
+        let revision = self.revision.to_string();
+        if let Some(mut stored) = stored::decode(&self.line) {
+            stored.annotations.push((REVISION, &revision));
+            let mut line = Vec::with_capacity(1024);
+            crate::json::write_stored(&stored, &mut line);
+            return line.into();
+        }
+        // Older records are lines already, and end with their annotations.
+        match self.line.strip_suffix(b"}}") {
+            Some(start) => [start, format!(",\"{REVISION}\":\"{revision}\"}}}}").as_bytes()].concat().into(),
+            None => self.line.clone(),
+        }
+    }
 }
 
 /// Which records may still lack their event.

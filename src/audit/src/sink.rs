@@ -1,6 +1,7 @@
 //! Where events go.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -49,6 +50,30 @@ impl Receipt {
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Lost),
+        }
+    }
+}
+
+/// The other end of a [`Receipt`]: told when all who must keep the event do. When it is dropped before,
+/// the receipt fails.
+pub(crate) struct Done {
+    left: AtomicUsize,
+    tell: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl Done {
+    /// So many must keep the event.
+    pub(crate) fn of(parts: usize, tell: oneshot::Sender<()>) -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(parts), tell: Mutex::new(Some(tell)) })
+    }
+
+    /// One of them does.
+    pub(crate) fn part(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(tell) = self.tell.lock().take()
+        {
+            // Who no longer waits does not mind.
+            tell.send(()).unwrap_or_default();
         }
     }
 }

@@ -17,9 +17,12 @@ use crate::mask;
 use crate::outbox::Ticket;
 use crate::policy::{self, Plan, Policy};
 use crate::sink::{Discard, Lost, Receipt, Sink};
+use crate::stored;
 
 /// The annotation that tells why an event has no outcome of its own.
 pub(crate) const OUTCOME: &str = "portcullis.io/outcome";
+/// The outcome of what only the store's record speaks of.
+const RECOVERED: &str = "recovered: it was committed, its end was not recorded";
 /// The annotation that tells which body is left out, and why.
 const OMITTED: &str = "portcullis.io/omitted";
 
@@ -46,6 +49,27 @@ struct Inner {
     ticket: OnceLock<Arc<Ticket>>,
     /// `None` once completed.
     story: Mutex<Option<Story>>,
+}
+
+/// What there is to wait for before the work is done.
+pub(crate) enum Arrival {
+    /// Nothing.
+    Noted,
+    /// The record, and the work is done without it as well.
+    Awaited(Receipt),
+    /// The record, or nothing is done.
+    Required(Receipt),
+}
+
+impl Arrival {
+    pub(crate) async fn wait(self) -> Result<(), Lost> {
+        match self {
+            Self::Noted => Ok(()),
+            // The sink has counted it.
+            Self::Awaited(receipt) => receipt.wait().await.or(Ok(())),
+            Self::Required(receipt) => receipt.wait().await,
+        }
+    }
 }
 
 impl AuditSlot {
@@ -104,6 +128,21 @@ impl AuditSlot {
     pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         let (key, value) = (key.into(), value.into());
         self.tell(|story| story.annotate(key, value));
+    }
+
+    /// Notes how many objects the answer lists.
+    pub fn listed(&self, count: usize) {
+        self.annotate("portcullis.io/items", count.to_string());
+    }
+
+    /// Notes which objects a delete of many removed; with their namespaces where there are several.
+    pub fn deleted(&self, names: &[String]) {
+        self.annotate(crate::json::DELETED, names.join(","));
+    }
+
+    /// Notes that nobody knows whether the change was made.
+    pub fn outcome_unknown(&self) {
+        self.annotate(OUTCOME, "unknown: the store did not say whether it was committed");
     }
 
     /// Notes the object that a write made or changed.
@@ -166,30 +205,30 @@ impl AuditSlot {
 
     /// The record of a mutation for the store's own commit, as it will read if nothing is heard of the
     /// request any more. `None` where nothing of it is to be recorded, or nobody reads outboxes.
-    pub fn outbox(&self, object: ObjectRef, code: StatusCode) -> Option<Bytes> {
-        let level = self.0.plan().level;
-        if level == Level::None {
+    pub fn outbox(&self, object: &ObjectRef, code: StatusCode) -> Option<Bytes> {
+        if self.0.plan().level == Level::None {
             return None;
         }
-        let mut story = self.0.story.lock().clone()?;
         if self.0.ticket.get().is_none() {
             let ticket = Arc::new(self.0.sink.ticket()?);
             // One request makes its commits one after the other.
             self.0.ticket.set(ticket).ok();
         }
-        story.object = object;
-        story.annotate(OUTCOME.into(), "recovered: it was committed, its end was not recorded".to_owned());
-        let level = level.min(Level::Metadata);
-        (story.request, story.response) = (None, None);
-        let outcome = Some(Outcome::answered(code));
-        Some(self.0.event(Stage::ResponseComplete, level, story, outcome).to_json().into())
+        self.record(object, code).map(Bytes::from)
+    }
+
+    /// The record, without bodies; `None` when the slot is complete.
+    pub(crate) fn record(&self, object: &ObjectRef, code: StatusCode) -> Option<Vec<u8>> {
+        let level = self.0.plan().level.min(Level::Metadata);
+        let story = self.0.story.lock();
+        Some(stored::encode(&self.0.opening, story.as_ref()?, object, level, code, (OUTCOME, RECOVERED)))
     }
 
     /// Records that the request came in, if the policy wants to know before the work is done.
-    pub(crate) fn received(&self) -> Result<Option<Receipt>, Lost> {
+    pub(crate) fn received(&self) -> Result<Arrival, Lost> {
         let plan = self.0.plan();
         if plan.level == Level::None || plan.omit.has(Stage::RequestReceived) {
-            return Ok(None);
+            return Ok(Arrival::Noted);
         }
         let user = self.0.story.lock().as_ref().and_then(|story| story.user.clone());
         let story = Story { user, ..Story::default() };
@@ -198,11 +237,14 @@ impl AuditSlot {
             ..self.0.event(Stage::RequestReceived, plan.level, story, None)
         };
         if plan.required {
-            return self.0.sink.record_surely(event).map(Some);
+            return self.0.sink.record_surely(event).map(Arrival::Required);
         }
         // A loss is counted by the sink; only a required event is worth a refusal.
+        if plan.waits {
+            return Ok(self.0.sink.record_surely(event).map_or(Arrival::Noted, Arrival::Awaited));
+        }
         self.0.sink.record(event).ok();
-        Ok(None)
+        Ok(Arrival::Noted)
     }
 
     /// Records that a stream's head was sent.

@@ -163,12 +163,23 @@ impl Client {
     /// Calls until the answer is a success, or an error that will not pass, or `backoff` ends. Only for
     /// calls that may be made twice.
     pub async fn send_again(&self, request: &Request, backoff: Backoff) -> Result<Reply, CallError> {
+        self.send_while(request, backoff, CallError::may_pass).await
+    }
+
+    /// Calls until the answer is a success, or an error after which `again` wants no other call, or
+    /// `backoff` ends. Only for calls that may be made twice.
+    pub async fn send_while(
+        &self,
+        request: &Request,
+        backoff: Backoff,
+        again: impl Fn(&CallError) -> bool,
+    ) -> Result<Reply, CallError> {
         let mut made = 0;
         loop {
             let outcome = self.send(request).await.and_then(Reply::success);
             made += 1;
             let Err(error) = &outcome else { return outcome };
-            let Some(pause) = backoff.pause(made).filter(|_| error.may_pass()) else { return outcome };
+            let Some(pause) = backoff.pause(made).filter(|_| again(error)) else { return outcome };
             tokio::time::sleep(pause.max(error.retry_after().unwrap_or_default())).await;
         }
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use portcullis_admission::{Admitted, Reservation, plugins};
 use portcullis_api::{ApiError, Object, Result, Scope, Verb};
-use portcullis_audit::ObjectRef;
+use portcullis_audit::{AuditSlot, ObjectRef};
 use portcullis_storage::{CommitOutcome, Expect, Guard, Key, Op, Revision, StoreError, Txn};
 
 use crate::Registry;
@@ -147,7 +147,9 @@ impl Registry {
         };
         let Prepared { txn, shown, held } = prepare(call, &key, object, effect)?;
         let home = if created { Some((call, name)) } else { None };
-        let Some(revision) = self.store_guarded(txn, home, &reservations).await? else { return Ok(None) };
+        let Some(revision) = self.store_guarded(&call.slot, txn, home, &reservations).await? else {
+            return Ok(None);
+        };
         drop((held, reservations));
         let written = written(call, &key, revision, shown, (created, removed)).await?;
         self.follow(call, revision).await;
@@ -159,6 +161,7 @@ impl Registry {
     /// meanwhile is read again.
     async fn store_guarded(
         &self,
+        slot: &AuditSlot,
         own: Txn,
         home: Option<(&Call<'_>, &str)>,
         reservations: &[Reservation],
@@ -171,7 +174,11 @@ impl Registry {
                 self.guard_definition(call, name, &mut txn)?;
             }
             charges::add_to(self, reservations, &mut txn)?;
-            match self.store().commit(txn).await.map_err(storage_error)? {
+            let outcome = self.store().commit(txn).await;
+            if matches!(outcome, Err(StoreError::Unknown { .. })) {
+                slot.outcome_unknown();
+            }
+            match outcome.map_err(storage_error)? {
                 CommitOutcome::Committed { revision, .. } => return Ok(Some(revision)),
                 CommitOutcome::Conflict { guard, .. } if guard < guards => return Ok(None),
                 CommitOutcome::Conflict { .. } => {}
@@ -273,7 +280,7 @@ fn prepare(call: &Call<'_>, key: &Key, object: Option<Object>, effect: Effect<'_
             (call.registry.released(call, last), Some(last))
         }
     };
-    txn.outbox = object.as_ref().or(last).and_then(|about| call.slot.outbox(reference(about), code));
+    txn.outbox = object.as_ref().or(last).and_then(|about| call.slot.outbox(&reference(about), code));
     let shown = match last {
         Some(last) => {
             txn.ops.push(Op::Delete { key: key.clone() });

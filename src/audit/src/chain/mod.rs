@@ -10,7 +10,8 @@
 //! * `root` is SHA-256 over the whole digests of the lines: the lines are these, in full strength.
 //! * `prev` is SHA-256 of the record before, signature included: no record can go or move.
 //! * `signature` is Ed25519 over the record's text up to `,"signature"`.
-//! * `lost` counts the events that could not be kept since the record before, `pruned` is the newest
+//! * `lost` counts the events that could not be kept since the record before, `unsent` those that the
+//!   webhook could not be sent though they may be in this log, `pruned` is the newest
 //!   segment that retention removed, `found` counts lines at the segment's start that a crash had left
 //!   unsealed, and `missing` says that this server found the log shorter than the head when it started.
 //!
@@ -24,4 +25,4 @@ pub(crate) mod verify;
 pub use key::{KeyError, PublicKey, Signer};
 pub use record::Head;
 pub(crate) use record::{Digest, LineDigest, RecordText, digest, hex, seal_of};
-pub(crate) use seal::Sealer;
+pub(crate) use seal::{Sealer, Unkept};

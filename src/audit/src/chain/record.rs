@@ -35,6 +35,9 @@ pub(crate) struct RecordText {
     /// How many events were lost since the record before.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) lost: u64,
+    /// How many events the webhook was not sent since the record before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) unsent: u64,
     /// The newest segment that retention removed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) pruned: u64,

@@ -15,6 +15,15 @@ use crate::log::{backups, chain_of, open_private};
 /// More lines are sealed by more than one record, so that a record stays readable in memory.
 const MAX_LINES: usize = 4096;
 
+/// Events since the last record that are not where they should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unkept {
+    /// Not in this log.
+    pub(crate) lost: u64,
+    /// Not sent to the webhook.
+    pub(crate) unsent: u64,
+}
+
 /// Writes the chain.
 pub(crate) struct Sealer {
     signer: Signer,
@@ -91,21 +100,21 @@ impl Sealer {
             return Ok(());
         }
         self.found = u64::try_from(left.len()).unwrap_or(u64::MAX);
-        self.seal(&left, 0)
+        self.seal(&left, Unkept::default())
     }
 
     /// Seals lines that are in the log already.
-    pub(crate) fn seal(&mut self, lines: &[Digest], lost: u64) -> io::Result<()> {
-        let mut lost = lost;
+    pub(crate) fn seal(&mut self, lines: &[Digest], unkept: Unkept) -> io::Result<()> {
+        let mut unkept = unkept;
         let mut batches = lines.chunks(MAX_LINES);
         let first = batches.next().unwrap_or_default();
         for batch in std::iter::once(first).chain(batches) {
-            self.seal_batch(batch, std::mem::take(&mut lost))?;
+            self.seal_batch(batch, std::mem::take(&mut unkept))?;
         }
         Ok(())
     }
 
-    fn seal_batch(&mut self, lines: &[Digest], lost: u64) -> io::Result<()> {
+    fn seal_batch(&mut self, lines: &[Digest], unkept: Unkept) -> io::Result<()> {
         let (root, digests) = seal_of(lines);
         let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
         let record = RecordText {
@@ -113,7 +122,8 @@ impl Sealer {
             first: self.head.line.saturating_add(1),
             lines: count,
             at: time::micros(Timestamp::now()),
-            lost,
+            lost: unkept.lost,
+            unsent: unkept.unsent,
             pruned: self.pruned,
             found: self.found,
             missing: self.missing,
@@ -153,7 +163,7 @@ impl Sealer {
             let newest = last_record(&chain_of(backup), &self.signer)?;
             self.pruned = self.pruned.max(newest.map_or(0, |head| head.segment));
         }
-        if outdated.is_empty() { Ok(()) } else { self.seal(&[], 0) }
+        if outdated.is_empty() { Ok(()) } else { self.seal(&[], Unkept::default()) }
     }
 }
 

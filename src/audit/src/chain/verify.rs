@@ -20,6 +20,8 @@ pub struct Report {
     pub first_segment: u64,
     /// How many events the chain says were lost.
     pub lost: u64,
+    /// How many events the chain says the webhook was not sent.
+    pub unsent: u64,
     /// How many lines a restart found unsealed and sealed then.
     pub found: u64,
     /// Lines at the end that the running server has not sealed yet.
@@ -137,6 +139,7 @@ impl<'k> Verifier<'k> {
         }
         report.segments += 1;
         report.lost = report.lost.saturating_add(record.lost);
+        report.unsent = report.unsent.saturating_add(record.unsent);
         report.found = report.found.saturating_add(record.found);
         self.pruned = self.pruned.max(record.pruned);
         report.head = Head {

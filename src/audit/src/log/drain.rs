@@ -80,8 +80,8 @@ impl AuditLog {
             let page = outbox.read(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.sequence;
-            let page = page.iter().filter(|r| r.sequence <= upto && !is_known(&r.line, &known));
-            missing += self.write_lines(page.map(with_revision).collect()).await?;
+            let page = page.iter().filter(|r| r.sequence <= upto && !is_known(r, &known));
+            missing += self.write_lines(page.map(Record::to_line).collect()).await?;
         }
         Ok(missing)
     }
@@ -98,17 +98,6 @@ impl AuditLog {
     }
 }
 
-fn is_known(line: &[u8], known: &HashSet<String>) -> bool {
-    read::audit_id(line).is_some_and(|id| known.contains(&*id))
-}
-
-/// Which revision the commit made is known only now. A line ends with its annotations.
-fn with_revision(record: &Record) -> Bytes {
-    match record.line.strip_suffix(b"}}") {
-        Some(start) => {
-            let note = format!(",\"portcullis.io/revision\":\"{}\"}}}}", record.revision);
-            [start, note.as_bytes()].concat().into()
-        }
-        None => record.line.clone(),
-    }
+fn is_known(record: &Record, known: &HashSet<String>) -> bool {
+    record.audit_id().is_some_and(|id| known.contains(&*id))
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! request -> Queue -> writer thread: lines -> file -> seal -> (within a second) sync -> tickets settled
+//!                                    \-> the webhook
 //! drainer  -> what the store's outbox holds and no event spoke for
 //! ```
 
@@ -27,7 +28,8 @@ use crate::chain::Signer;
 use crate::event::Event;
 use crate::outbox::{Ledger, Ticket};
 use crate::queue::Queue;
-use crate::sink::{Lost, Receipt, Sink};
+use crate::sink::{Done, Lost, Receipt, Sink};
+use crate::webhook::Intake;
 use writer::Writer;
 
 /// How a line is written.
@@ -54,6 +56,8 @@ pub struct LogConfig {
     pub queue: usize,
     /// What signs the chain.
     pub signer: Option<Signer>,
+    /// Who else is told of each event.
+    pub webhook: Option<Intake>,
 }
 
 impl LogConfig {
@@ -66,6 +70,7 @@ impl LogConfig {
             truncate: None,
             queue: 16 * 1024,
             signer: None,
+            webhook: None,
         }
     }
 }
@@ -74,7 +79,7 @@ impl LogConfig {
 enum Entry {
     Event(Event),
     /// An event whose request waits for it.
-    Sure(Event, oneshot::Sender<()>),
+    Sure(Event, Arc<Done>),
     /// Lines from the outbox.
     Recovered(Vec<Bytes>, oneshot::Sender<()>),
 }
@@ -85,6 +90,8 @@ pub struct AuditLog {
     queue: Arc<Queue<Entry>>,
     lost: Arc<Losses>,
     ledger: Arc<Ledger>,
+    /// How many must keep an event that a request waits for.
+    keepers: usize,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -99,6 +106,9 @@ impl Losses {
     fn add(&self, count: u64) {
         self.all.fetch_add(count, Ordering::Relaxed);
         self.unsaid.fetch_add(count, Ordering::Relaxed);
+        if count > 0 {
+            crate::metrics::log_lost(count);
+        }
     }
 }
 
@@ -108,13 +118,14 @@ impl AuditLog {
         let queue = Arc::new(Queue::new(config.queue));
         let lost = Arc::new(Losses::default());
         let path = config.path.clone();
+        let keepers = 1 + usize::from(config.webhook.as_ref().is_some_and(Intake::is_sure));
         let mut writer = Writer::open(config, lost.clone())?;
         let thread = {
             let queue = queue.clone();
             std::thread::Builder::new().name("audit-log".into()).spawn(move || writer.run(&queue))?
         };
         let ledger = Arc::default();
-        Ok(Self { path, queue, lost, ledger, writer: Mutex::new(Some(thread)) })
+        Ok(Self { path, queue, lost, ledger, keepers, writer: Mutex::new(Some(thread)) })
     }
 
     /// Waits until all that was recorded before is written and synced, or the time is up.
@@ -144,8 +155,8 @@ impl Sink for AuditLog {
     }
 
     fn record_surely(&self, event: Event) -> Result<Receipt, Lost> {
-        let (done, receipt) = Receipt::pending();
-        self.push(Entry::Sure(event, done), true).map(|()| receipt)
+        let (tell, receipt) = Receipt::pending();
+        self.push(Entry::Sure(event, Done::of(self.keepers, tell)), true).map(|()| receipt)
     }
 
     fn ticket(&self) -> Option<Ticket> {
@@ -163,6 +174,7 @@ impl Drop for AuditLog {
 }
 
 pub(crate) use rotate::{backups, chain_of, open_private};
+pub(crate) use writer::truncated;
 
 #[cfg(test)]
 mod tests;

@@ -265,7 +265,7 @@ impl Kept {
     fn commit(&self, slot: &AuditSlot) {
         let mut kept = self.0.lock();
         kept.0 += 1;
-        let line: Bytes = slot.outbox(ObjectRef::default(), StatusCode::OK).unwrap();
+        let line: Bytes = slot.outbox(&ObjectRef::default(), StatusCode::OK).unwrap();
         let record = Record { sequence: kept.0, revision: 7, line };
         kept.1.push(record);
     }

@@ -11,12 +11,14 @@ use tracing::{error, warn};
 
 use super::rotate::{self, Rotated};
 use super::{Entry, Format, LogConfig, Losses, legacy};
-use crate::chain::{Digest, Sealer, digest};
+use crate::chain::{Digest, Sealer, Unkept, digest};
 use crate::event::Event;
 use crate::json;
 use crate::level::Level;
 use crate::outbox::Ticket;
 use crate::queue::{Queue, Taken};
+use crate::sink::Done;
+use crate::webhook::Intake;
 
 /// How long a line may be only the kernel's.
 const SYNC: Duration = Duration::from_secs(1);
@@ -28,6 +30,7 @@ pub(super) struct Writer {
     chain: Option<Sealer>,
     format: Format,
     truncate: Option<usize>,
+    webhook: Option<Intake>,
     lost: Arc<Losses>,
     /// Lines that are gathered but not written, and their digests.
     lines: Vec<u8>,
@@ -49,12 +52,25 @@ enum Place {
 #[derive(Default)]
 struct Waiting {
     tickets: Vec<Arc<Ticket>>,
-    receipts: Vec<oneshot::Sender<()>>,
+    sure: Vec<Arc<Done>>,
+    recovered: Vec<oneshot::Sender<()>>,
+}
+
+impl Waiting {
+    fn wants_sync(&self) -> bool {
+        !self.sure.is_empty() || !self.recovered.is_empty()
+    }
+
+    fn tell(self) {
+        self.sure.iter().for_each(|done| done.part());
+        // Who no longer waits does not mind.
+        self.recovered.into_iter().for_each(|done| done.send(()).unwrap_or_default());
+    }
 }
 
 impl Writer {
     pub(super) fn open(config: LogConfig, lost: Arc<Losses>) -> io::Result<Self> {
-        let LogConfig { path, rotation, format, truncate, signer, .. } = config;
+        let LogConfig { path, rotation, format, truncate, signer, webhook, .. } = config;
         let (file, chain) = if path.as_os_str() == "-" {
             (Place::Stdout, None)
         } else {
@@ -67,6 +83,7 @@ impl Writer {
             chain,
             format,
             truncate,
+            webhook,
             lost,
             lines: Vec::with_capacity(CHUNK / 4),
             digests: Vec::new(),
@@ -87,7 +104,7 @@ impl Writer {
                     self.write(entries);
                     queue.finished(count);
                 }
-                Taken::Nothing => {}
+                Taken::Nothing => self.say_losses(),
                 Taken::Closed => break,
             }
             if self.dirty_since.is_some_and(|since| since.elapsed() >= SYNC) {
@@ -101,14 +118,14 @@ impl Writer {
     fn write(&mut self, entries: Vec<Entry>) {
         for entry in entries {
             match entry {
-                Entry::Event(event) => self.add(event),
+                Entry::Event(event) => self.add(event, None),
                 Entry::Sure(event, done) => {
-                    self.add(event);
-                    self.waiting.receipts.push(done);
+                    self.add(event, Some(&done));
+                    self.waiting.sure.push(done);
                 }
                 Entry::Recovered(lines, done) => {
-                    lines.iter().for_each(|line| self.add_line(|out| out.extend_from_slice(line)));
-                    self.waiting.receipts.push(done);
+                    lines.iter().for_each(|line| self.add_recovered(line));
+                    self.waiting.recovered.push(done);
                 }
             }
             if self.lines.len() >= CHUNK {
@@ -118,11 +135,12 @@ impl Writer {
         self.flush();
     }
 
-    fn add(&mut self, mut event: Event) {
+    fn add(&mut self, mut event: Event, done: Option<&Arc<Done>>) {
         let ticket = event.ticket.take();
         let start = self.lines.len();
         let format = self.format;
         self.add_line(|out| line(&event, format, out));
+        self.forward(&event, start, done);
         if let Some(limit) = self.truncate
             && self.lines.len() - start > limit
         {
@@ -136,6 +154,26 @@ impl Writer {
             }
         }
         self.waiting.tickets.extend(ticket);
+    }
+
+    /// The webhook has its own size for events: it is told before this log's is applied.
+    fn forward(&self, event: &Event, start: usize, done: Option<&Arc<Done>>) {
+        let Some(webhook) = &self.webhook else { return };
+        let done = done.filter(|_| webhook.is_sure()).cloned();
+        match self.format {
+            Format::Json => {
+                let line = self.lines.get(start..).unwrap_or_default();
+                webhook.take(event, line.strip_suffix(b"\n").unwrap_or(line), done);
+            }
+            Format::Legacy => webhook.take(event, &event.to_json(), done),
+        }
+    }
+
+    fn add_recovered(&mut self, line: &[u8]) {
+        self.add_line(|out| out.extend_from_slice(line));
+        if let Some(webhook) = &self.webhook {
+            webhook.take_line(line, None);
+        }
     }
 
     fn add_line(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
@@ -156,14 +194,14 @@ impl Writer {
 
     /// Writes and seals what is gathered; syncs at once where a request waits for it.
     fn flush(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
+        let mut waiting = std::mem::take(&mut self.waiting);
         match self.put() {
             Ok(()) => {
+                crate::metrics::recorded(self.events);
                 self.dirty_since.get_or_insert_with(Instant::now);
-                self.written.extend(waiting.tickets);
-                if !waiting.receipts.is_empty() && self.sync() {
-                    // Who no longer waits does not mind.
-                    waiting.receipts.into_iter().for_each(|done| done.send(()).unwrap_or_default());
+                self.written.append(&mut waiting.tickets);
+                if waiting.wants_sync() && self.sync() {
+                    waiting.tell();
                 }
             }
             Err(cause) => {
@@ -191,21 +229,25 @@ impl Writer {
         }
         file.append(&self.lines)?;
         let Some(chain) = &mut self.chain else { return Ok(()) };
-        let unsaid = self.lost.unsaid.swap(0, Ordering::Relaxed);
-        chain.seal(&self.digests, unsaid).inspect_err(|_| {
-            self.lost.unsaid.fetch_add(unsaid, Ordering::Relaxed);
+        let losses = take_unsaid(&self.lost, self.webhook.as_ref());
+        chain.seal(&self.digests, losses).inspect_err(|_| {
+            untake(losses, &self.lost, self.webhook.as_ref());
             // Lines that nothing seals are taken back; where even that fails, the next start seals them.
             file.take_back(self.lines.len()).ok();
         })
     }
 
-    /// The last losses have no batch that could say so.
+    /// Losses that no batch of lines says.
     fn say_losses(&mut self) {
-        let unsaid = self.lost.unsaid.swap(0, Ordering::Relaxed);
-        if let Some(chain) = self.chain.as_mut().filter(|_| unsaid > 0)
-            && let Err(cause) = chain.seal(&[], unsaid)
-        {
-            error!(cause = %cause, events = unsaid, "Cannot write down how many audit events were lost");
+        let losses = take_unsaid(&self.lost, self.webhook.as_ref());
+        if let Some(chain) = self.chain.as_mut().filter(|_| losses != Unkept::default()) {
+            match chain.seal(&[], losses) {
+                Ok(()) => drop(self.dirty_since.get_or_insert_with(Instant::now)),
+                Err(cause) => {
+                    error!(cause = %cause, "Cannot write down how many audit events were lost");
+                    untake(losses, &self.lost, self.webhook.as_ref());
+                }
+            }
         }
     }
 
@@ -228,6 +270,23 @@ impl Writer {
     }
 }
 
+/// What the chain has not said yet.
+fn take_unsaid(lost: &Losses, webhook: Option<&Intake>) -> Unkept {
+    let losses = Unkept {
+        lost: lost.unsaid.swap(0, Ordering::Relaxed),
+        unsent: webhook.map_or(0, Intake::take_unsaid),
+    };
+    if losses != Unkept::default() {
+        error!(lost = losses.lost, unsent = losses.unsent, "Audit events were lost");
+    }
+    losses
+}
+
+fn untake(losses: Unkept, lost: &Losses, webhook: Option<&Intake>) {
+    lost.unsaid.fetch_add(losses.lost, Ordering::Relaxed);
+    webhook.iter().for_each(|webhook| webhook.untake(losses.unsent));
+}
+
 fn line(event: &Event, format: Format, out: &mut Vec<u8>) {
     match format {
         Format::Json => json::write(event, out),
@@ -236,7 +295,7 @@ fn line(event: &Event, format: Format, out: &mut Vec<u8>) {
 }
 
 /// The event without bodies, as upstream cuts it.
-fn truncated(mut event: Event) -> Event {
+pub(crate) fn truncated(mut event: Event) -> Event {
     if event.level >= Level::Request {
         (event.story.request, event.story.response) = (None, None);
         event.story.annotate("audit.k8s.io/truncated".into(), "true".into());

@@ -94,7 +94,7 @@ impl File {
             rules: rules.map(|(index, rule)| rule.check(&at.index(index), errors)).collect(),
             omit,
             omit_managed_fields: self.omit_managed_fields,
-            require_all: false,
+            wait: super::Wait::No,
         }
     }
 }

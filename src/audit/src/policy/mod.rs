@@ -37,7 +37,18 @@ pub struct Policy {
     rules: Vec<Rule>,
     omit: Stages,
     omit_managed_fields: bool,
-    require_all: bool,
+    wait: Wait,
+}
+
+/// Whether requests wait for the record of their arrival though no rule says `required`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wait {
+    #[default]
+    No,
+    /// They wait, and go on without it.
+    Yes,
+    /// They are refused without it.
+    Required,
 }
 
 /// What is recorded of one request.
@@ -51,6 +62,8 @@ pub struct Plan {
     pub omit_managed_fields: bool,
     /// Whether the request is refused when its arrival cannot be recorded.
     pub required: bool,
+    /// Whether the request waits for the record of its arrival, if there is one, and goes on without it.
+    pub waits: bool,
 }
 
 impl Policy {
@@ -84,7 +97,14 @@ impl Policy {
     /// The same rules, each of them required: upstream's mode `blocking-strict`.
     #[must_use]
     pub fn require_all(self) -> Self {
-        Self { require_all: true, ..self }
+        Self { wait: Wait::Required, ..self }
+    }
+
+    /// The same rules, and requests wait for the record of their arrival: upstream's mode `blocking`.
+    #[must_use]
+    pub fn wait_for_all(self) -> Self {
+        let wait = if self.wait == Wait::Required { Wait::Required } else { Wait::Yes };
+        Self { wait, ..self }
     }
 
     /// What is recorded of a request; `user` is none where nobody was identified.
@@ -97,11 +117,12 @@ impl Policy {
                 .and_then(|rule| rule.omit_managed_fields)
                 .unwrap_or(self.omit_managed_fields),
             required: rule.is_some_and(|rule| rule.required),
+            waits: self.wait == Wait::Yes,
         };
         if guard::bodies_stay_out(info) {
             plan.level = plan.level.min(Level::Metadata);
         }
-        if self.require_all && plan.level > Level::None {
+        if self.wait == Wait::Required && plan.level > Level::None {
             plan.required = true;
         }
         if plan.required {

@@ -34,6 +34,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let output = negotiate::output(call.headers, &call.query, Endpoint::Collection)?;
     let options = ListOptions::parse(&call.query, false)?;
     let selected = select(call, &options).await?;
+    call.slot.listed(selected.entries.len());
     respond::list(call, output, StatusCode::OK, selected)
 }
 

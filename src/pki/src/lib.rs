@@ -30,7 +30,10 @@ pub use profile::{Profile, Subject, Usage};
 pub use renew::{Renewer, due, renew_at};
 pub use secret::secret_file;
 pub use store::{Entry, Options, Pki};
-pub use tls::{LiveCertificate, ServerTrust, client_config, client_config_for, server_config};
+pub use tls::{
+    LimitError, LiveCertificate, MinVersion, ServerTrust, TlsLimits, client_config, client_config_for,
+    server_config, server_config_within,
+};
 pub use trust::{ClientTrust, Mark, NothingRevoked, Purpose, Refusal, RevocationList, Revoked};
 
 /// The result of this crate's operations.

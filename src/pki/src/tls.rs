@@ -3,6 +3,8 @@
 //! There is no session resumption: a resumed session would carry a client certificate past its
 //! expiry, its revocation or its authority's removal. There is no 0-RTT either: it can be replayed.
 
+mod limits;
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -20,6 +22,8 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
+pub use limits::{LimitError, MinVersion, TlsLimits};
+
 use crate::{Error, Result};
 
 const MAX_CHAIN: usize = 8;
@@ -34,9 +38,17 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 
 /// How the server speaks TLS. Client certificates are asked for, not required.
 pub fn server_config(certificate: Arc<LiveCertificate>) -> Result<Arc<ServerConfig>> {
+    server_config_within(certificate, &TlsLimits::default())
+}
+
+/// The same, with fewer versions or suites.
+pub fn server_config_within(
+    certificate: Arc<LiveCertificate>,
+    limits: &TlsLimits,
+) -> Result<Arc<ServerConfig>> {
     let algorithms = provider().signature_verification_algorithms;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+    let mut config = ServerConfig::builder_with_provider(limits.provider())
+        .with_protocol_versions(limits.versions())?
         .with_client_cert_verifier(Arc::new(Possession { algorithms }))
         .with_cert_resolver(certificate);
     config.alpn_protocols = alpn();

@@ -54,6 +54,29 @@ impl World {
         Ok((client, server))
     }
 
+    /// What a client that speaks one suite and a server within limits agree on.
+    fn speaking(
+        &self,
+        limits: &TlsLimits,
+        suite: rustls::SupportedCipherSuite,
+    ) -> Option<(ProtocolVersion, rustls::CipherSuite)> {
+        let mut provider = provider().as_ref().clone();
+        provider.cipher_suites = vec![suite];
+        let client = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[suite.version()])
+            .unwrap()
+            .with_root_certificates(roots(self.pki.authority_pem("ca").unwrap()).unwrap())
+            .with_no_client_auth();
+        let server = server_config_within(self.pki.live("apiserver").unwrap(), limits).unwrap();
+        let mut server = ServerConnection::new(server).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+        for _ in 0..10 {
+            pump(&mut client, &mut server).ok()?;
+        }
+        Some((server.protocol_version()?, server.negotiated_cipher_suite()?.suite()))
+    }
+
     fn peer(&self, identity: Arc<LiveCertificate>) -> Arc<PresentedChain> {
         let (client, server) = self.connect(Some(identity));
         assert!(!client.is_handshaking() && !server.is_handshaking());
@@ -300,6 +323,33 @@ fn c021_old_protocols_and_suites_are_absent() {
         let name = format!("{:?}", suite.suite());
         assert!(name.contains("GCM") || name.contains("POLY1305"), "{name}");
         assert!(name.starts_with("TLS13") || name.contains("ECDHE"), "{name}");
+    }
+}
+
+/// Handshakes of a client that speaks one suite, with a server within limits.
+#[test]
+fn b045_c021_every_version_and_suite_shakes_hands_as_the_limits_say() {
+    let world = world();
+    let one = ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384".to_owned()];
+    let all = TlsLimits::default();
+    let newest = TlsLimits::parse(Some("VersionTLS13"), None).unwrap();
+    let few = TlsLimits::parse(None, Some(&one)).unwrap();
+    let mut agreed = 0;
+    for (limits, expected) in [(all, 6), (newest, 3), (few, 4)] {
+        let before = agreed;
+        for suite in &provider().cipher_suites {
+            let name = suite.suite().as_str().unwrap().replace("TLS13_", "TLS_");
+            let outcome = world.speaking(&limits, *suite);
+            // The serving key is of an elliptic curve.
+            let wanted = limits.suites().contains(&name) && !name.contains("_RSA_");
+            assert_eq!(
+                outcome,
+                wanted.then(|| (suite.version().version, suite.suite())),
+                "{name}: {limits:?}"
+            );
+            agreed += usize::from(outcome.is_some());
+        }
+        assert_eq!(agreed - before, expected, "{limits:?}");
     }
 }
 

@@ -7,7 +7,8 @@
 //! * identities: `ServiceAccount`, `NodeRestriction`, the three of certificates, the optional
 //!   `OwnerReferencesPermissionEnforcement`;
 //! * nodes and pods: `TaintNodesByCondition`, `Priority`, `DefaultTolerationSeconds`, `RuntimeClass`,
-//!   `PodTopologyLabels`, `NodeDeclaredFeatureValidator`, `PodResizeValidator`;
+//!   `PodTopologyLabels`, `NodeDeclaredFeatureValidator`, `PodResizeValidator`, the optional `AlwaysPullImages`;
+//! * events: the optional `EventRateLimit`;
 //! * storage and network: `DefaultStorageClass`, `StorageObjectInUseProtection`,
 //!   `PersistentVolumeClaimResize`, `DefaultIngressClass`, the optional `DenyServiceExternalIPs`;
 //! * `ResourceQuota`, last, because it reserves what the others might still refuse.
@@ -15,11 +16,13 @@
 //! To add one: a file with a unit struct that implements [`Plugin`], and its line in `every`
 //! at the place upstream's order gives it.
 
+mod always_pull;
 mod certificate;
 mod certificate_subject;
 mod claim_resize;
 mod default_classes;
 mod default_toleration_seconds;
+mod event_rate;
 mod external_ips;
 mod limit_ranger;
 mod namespace_lifecycle;
@@ -38,6 +41,7 @@ mod service_account;
 mod signing_request;
 mod taint_nodes;
 
+pub use event_rate::EventRateLimits;
 pub use namespace_lifecycle::terminating;
 use portcullis_api::{ApiError, GroupResource, Object};
 
@@ -46,7 +50,16 @@ use crate::chain::Plugin;
 use signing_request::request_subject;
 
 /// The plugins that are off unless asked for.
-const OPTIONAL: &[&str] = &["OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs"];
+const OPTIONAL: &[&str] =
+    &["AlwaysPullImages", EVENT_RATE, "OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs"];
+const EVENT_RATE: &str = "EventRateLimit";
+
+/// What plugins want to know that have settings.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Of `EventRateLimit`.
+    pub event_rate: Option<EventRateLimits>,
+}
 
 /// Why a choice of plugins cannot be had.
 #[derive(thiserror::Error, Debug, PartialEq, Eq)]
@@ -57,19 +70,26 @@ pub enum BadChoice {
     /// The plugin is asked for and refused at once.
     #[error("plugin {0:?} is both enabled and disabled")]
     Contradiction(String),
+    /// The plugin does nothing without settings.
+    #[error("plugin {0:?} has no configuration")]
+    Unconfigured(String),
 }
 
 /// Every plugin that is on by default, in upstream's order.
 pub fn built_in() -> Vec<Box<dyn Plugin>> {
-    running(|name| !OPTIONAL.contains(&name))
+    running(&Settings::default(), |name| !OPTIONAL.contains(&name))
 }
 
 /// The plugins that are on by default or enabled, and not disabled, in upstream's order.
 ///
 /// # Errors
 /// A name that no plugin has, or that is in both lists.
-pub fn chosen(enable: &[String], disable: &[String]) -> Result<Vec<Box<dyn Plugin>>, BadChoice> {
-    let known: Vec<&str> = every().iter().map(|plugin| plugin.name()).collect();
+pub fn chosen(
+    enable: &[String],
+    disable: &[String],
+    settings: &Settings,
+) -> Result<Vec<Box<dyn Plugin>>, BadChoice> {
+    let known: Vec<&str> = every(settings).iter().map(|plugin| plugin.name()).collect();
     let named = |list: &[String], name: &str| list.iter().any(|one| one == name);
     if let Some(stranger) = enable.iter().chain(disable).find(|one| !known.contains(&one.as_str())) {
         return Err(BadChoice::Unknown(stranger.clone()));
@@ -77,23 +97,28 @@ pub fn chosen(enable: &[String], disable: &[String]) -> Result<Vec<Box<dyn Plugi
     if let Some(both) = enable.iter().find(|one| named(disable, one)) {
         return Err(BadChoice::Contradiction(both.clone()));
     }
-    Ok(running(|name| named(enable, name) || (!OPTIONAL.contains(&name) && !named(disable, name))))
+    if settings.event_rate.is_none() && named(enable, EVENT_RATE) {
+        return Err(BadChoice::Unconfigured(EVENT_RATE.to_owned()));
+    }
+    Ok(running(settings, |name| named(enable, name) || (!OPTIONAL.contains(&name) && !named(disable, name))))
 }
 
-fn running(wanted: impl Fn(&str) -> bool) -> Vec<Box<dyn Plugin>> {
-    every().into_iter().filter(|plugin| wanted(plugin.name())).collect()
+fn running(settings: &Settings, wanted: impl Fn(&str) -> bool) -> Vec<Box<dyn Plugin>> {
+    every(settings).into_iter().filter(|plugin| wanted(plugin.name())).collect()
 }
 
-fn every() -> Vec<Box<dyn Plugin>> {
+fn every(settings: &Settings) -> Vec<Box<dyn Plugin>> {
     vec![
         Box::new(namespace_lifecycle::NamespaceLifecycle),
         Box::new(limit_ranger::LimitRanger),
         Box::new(service_account::ServiceAccount),
         Box::new(node_restriction::NodeRestriction),
         Box::new(taint_nodes::TaintNodesByCondition),
+        Box::new(always_pull::AlwaysPullImages),
         Box::new(pod_security::PodSecurity),
         Box::new(priority::Priority),
         Box::new(default_toleration_seconds::DefaultTolerationSeconds),
+        Box::new(settings.event_rate.as_ref().map(event_rate::EventRateLimit::new).unwrap_or_default()),
         Box::new(default_classes::DefaultStorageClass),
         Box::new(object_in_use::StorageObjectInUseProtection),
         Box::new(owner_references::OwnerReferences),

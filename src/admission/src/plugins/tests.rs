@@ -11,16 +11,18 @@ use crate::fake::{Cluster, Write};
 
 #[test]
 fn plugins_run_in_upstreams_order() {
-    let chain = Chain::new(every());
+    let chain = Chain::new(every(&Settings::default()));
     let upstream = [
         "NamespaceLifecycle",
         "LimitRanger",
         "ServiceAccount",
         "NodeRestriction",
         "TaintNodesByCondition",
+        "AlwaysPullImages",
         "PodSecurity",
         "Priority",
         "DefaultTolerationSeconds",
+        "EventRateLimit",
         "DefaultStorageClass",
         "StorageObjectInUseProtection",
         "OwnerReferencesPermissionEnforcement",
@@ -45,7 +47,7 @@ fn plugins_run_in_upstreams_order() {
 fn plugins_are_chosen_by_name_and_keep_their_order() {
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let on = |enable: &[&str], disable: &[&str]| {
-        chosen(&names(enable), &names(disable))
+        chosen(&names(enable), &names(disable), &Settings::default())
             .map(|chain| chain.iter().map(|one| one.name()).collect::<Vec<_>>())
     };
     let usual = on(&[], &[]).unwrap();
@@ -204,7 +206,7 @@ proptest! {
         if operation != Operation::Create {
             write.old = Some(crate::fake::tree(old));
         }
-        write.judge_all(Chain::new(every()), &cluster, object);
+        write.judge_all(Chain::new(every(&Settings::default())), &cluster, object);
     }
 }
 

@@ -4,14 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use portcullis_admission::{Chain as Admission, plugins};
 use portcullis_api::Value;
 use portcullis_apiserver::{
     Check, CustomDocument, CustomVersion, Discovery, Health, Oidc, PublishedKeys, Server,
 };
 use portcullis_authn::{KeySet, TokenIssuer};
 use portcullis_authz::{Budgets, DEFAULT_SEATS, Fairness, policies};
-use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config};
+use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config_within};
 use portcullis_registry::{Parts, Registry};
 use portcullis_storage::Store;
 
@@ -19,6 +18,7 @@ use super::auditing::Auditing;
 use super::authentication::{Credentials, authenticator, signing_key};
 use super::options::ServeOptions;
 use super::paths::DataDir;
+use super::posture::{self, Facts};
 use super::reload::Reloader;
 use super::steps::Steps;
 use super::{Failure, authorization};
@@ -43,6 +43,7 @@ pub(crate) async fn assemble(
     dir: &DataDir,
     steps: &mut Steps,
 ) -> Result<Running, Failure> {
+    super::refusals::check(options)?;
     dir.create()?;
     let store = steps.wait("store", super::storing::open(options, dir)).await?;
     let pki = steps.run("certificates", || open_pki(options, dir))?;
@@ -51,9 +52,11 @@ pub(crate) async fn assemble(
     let authorities = authorization::authorities(options, credentials.user_tokens.clone())?;
     let tokens = Arc::new(token_issuer(options, &pki)?);
     let budgets = Budgets::within(super::memory::ceiling(options.memory_ceiling.as_deref())?);
+    let admission = super::admission::admission(options)?;
+    let plugins: Vec<&'static str> = admission.names().collect();
     let parts = Parts {
         store: store.clone(),
-        admission: admission(options)?,
+        admission,
         authorities: authorities.clone(),
         tokens,
         user_tokens: credentials.user_tokens.clone(),
@@ -69,7 +72,16 @@ pub(crate) async fn assemble(
     let audit = Auditing::open(&options.audit, dir, &store).await?;
     let live =
         pki.live("apiserver").map_err(|e| Failure::caused("the serving certificate cannot be used", &e))?;
-    let tls = server_config(live.clone()).map_err(|e| Failure::caused("TLS cannot be set up", &e))?;
+    let limits = options.tls_limits().map_err(|e| Failure::caused("TLS cannot be set up", &e))?;
+    let tls = server_config_within(live.clone(), &limits)
+        .map_err(|e| Failure::caused("TLS cannot be set up", &e))?;
+    let facts = Facts::new(
+        (options, dir),
+        plugins,
+        limits,
+        (authenticator.clone(), authorities.clone()),
+        audit.policy(),
+    );
     let fairness =
         Fairness::new(policies::read_platform_objects().iter().map(|(_, object)| object), seats(options));
     let serve = registry.clone();
@@ -91,6 +103,7 @@ pub(crate) async fn assemble(
         .authorization(authorities.clone(), Arc::new(fairness))
         .serving(audit.sink(), rest, discovery)
         .audit_policy(audit.policy())
+        .posture(move || posture::report(&facts))
         .health(health(&store))
         .budgets(budgets)
         .oidc(Oidc {
@@ -199,18 +212,6 @@ fn open_pki(options: &ServeOptions, dir: &DataDir) -> Result<Arc<Pki>, Failure> 
             dir.path().display()
         ))
     })
-}
-
-/// The admission plugins; those that guard something are not switched off unnoticed.
-fn admission(options: &ServeOptions) -> Result<Admission, Failure> {
-    let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
-    let disabled = list(&options.disable_admission_plugins);
-    let chosen = plugins::chosen(&list(&options.enable_admission_plugins), &disabled)
-        .map_err(|error| Failure::caused("the admission plugins cannot be chosen", &error))?;
-    if !disabled.is_empty() {
-        tracing::warn!(plugins = disabled.join(","), "Admission plugins are switched off");
-    }
-    Ok(Admission::new(chosen))
 }
 
 fn token_issuer(options: &ServeOptions, pki: &Pki) -> Result<TokenIssuer, Failure> {

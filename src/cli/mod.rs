@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod administrators;
+mod admission;
 mod apiserver;
 mod ask;
 mod assemble;
@@ -25,9 +26,11 @@ mod paths;
 mod place;
 mod platform;
 mod policy;
+mod posture;
 mod preflight;
 mod print;
 mod process;
+mod refusals;
 mod reload;
 mod sealing;
 mod serve;
@@ -73,6 +76,8 @@ enum Command {
     Policy(policy::Arguments),
     /// Verify and read the audit log.
     Audit(audit::Arguments),
+    /// Say how a running server stands to the CIS benchmark.
+    Posture(posture::Arguments),
     /// Issue, list and revoke tokens of people and programs.
     Token(token::Arguments),
     /// Check, back up, restore, move and re-encrypt what is stored.
@@ -91,6 +96,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Posture(arguments) => posture::run(&arguments),
         Command::Apiserver(arguments) => apiserver::run(arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
+use portcullis_pki::{LimitError, TlsLimits};
 use portcullis_registry::ServiceRanges;
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,6 +37,12 @@ pub(crate) struct ServeOptions {
     /// Further names and addresses for the serving certificate.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) tls_san: Option<Vec<String>>,
+    /// The oldest version of TLS that is spoken: VersionTLS12, the default, or VersionTLS13.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) tls_min_version: Option<String>,
+    /// The suites of TLS 1.2 that are spoken; all those with AEAD and ephemeral keys by default, and never others.
+    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+    pub(crate) tls_cipher_suites: Option<Vec<String>>,
     /// Addresses that services are given; 10.96.0.0/16 by default.
     #[arg(long, value_name = "CIDR")]
     pub(crate) service_cluster_ip_range: Option<Ipv4Net>,
@@ -59,6 +67,12 @@ pub(crate) struct ServeOptions {
     /// Admission plugins not to run, though they run by default.
     #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
     pub(crate) disable_admission_plugins: Option<Vec<String>>,
+    /// File with an AdmissionConfiguration: the settings of plugins that have some.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admission_control_config_file: Option<PathBuf>,
+    /// Permit to switch off admission plugins that guard identities and namespaces.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) insecure_admission_without_guards: Option<bool>,
     /// The authorizers in the order in which they are asked: Node, PolicyFiles, RBAC, ABAC, AlwaysDeny or
     /// AlwaysAllow; Node,PolicyFiles,RBAC by default.
     #[arg(long, value_name = "MODES", value_delimiter = ',')]
@@ -170,6 +184,9 @@ pub(crate) struct ServeOptions {
     /// The client URLs of etcd's members; the embedded store serves if none are given.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(crate) etcd_servers: Option<Vec<String>>,
+    /// Permit to speak to etcd on other machines without TLS.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) insecure_etcd_plaintext: Option<bool>,
     /// The authorities that etcd's certificates are checked against.
     #[arg(long, value_name = "FILE")]
     pub(crate) etcd_cafile: Option<PathBuf>,
@@ -227,6 +244,15 @@ impl ServeOptions {
             bind_address: self.bind_address.or(file.bind_address),
             advertise_address: self.advertise_address.or(file.advertise_address),
             tls_san: self.tls_san.or(file.tls_san),
+            tls_min_version: self.tls_min_version.or(file.tls_min_version),
+            tls_cipher_suites: self.tls_cipher_suites.or(file.tls_cipher_suites),
+            admission_control_config_file: self
+                .admission_control_config_file
+                .or(file.admission_control_config_file),
+            insecure_etcd_plaintext: self.insecure_etcd_plaintext.or(file.insecure_etcd_plaintext),
+            insecure_admission_without_guards: self
+                .insecure_admission_without_guards
+                .or(file.insecure_admission_without_guards),
             service_cluster_ip_range: self.service_cluster_ip_range.or(file.service_cluster_ip_range),
             service_node_port_range: self.service_node_port_range.or(file.service_node_port_range),
             service_account_issuer: self.service_account_issuer.or(file.service_account_issuer),
@@ -306,6 +332,11 @@ impl ServeOptions {
         }
     }
 
+    /// The versions and suites of TLS.
+    pub(crate) fn tls_limits(&self) -> Result<TlsLimits, LimitError> {
+        TlsLimits::parse(self.tls_min_version.as_deref(), self.tls_cipher_suites.as_deref())
+    }
+
     /// The issuer, upstream's if none is given.
     pub(crate) fn issuer(&self) -> &str {
         let given = self.service_account_issuer.iter().flatten().next();
@@ -374,9 +405,15 @@ fn bad_ports(text: &str) -> Failure {
 fn read(path: &Path) -> Result<ServeOptions, Failure> {
     let what = || format!("the configuration {} cannot be used", path.display());
     let fix = "every key is the name of a flag without dashes in front; see portcullis apiserver --help";
-    let size = std::fs::metadata(path).map_err(|error| Failure::caused(what(), &error))?.len();
-    if size > MAX_FILE {
+    let found = std::fs::metadata(path).map_err(|error| Failure::caused(what(), &error))?;
+    if found.len() > MAX_FILE {
         return Err(Failure::because(what(), "it is larger than 1 MiB"));
+    }
+    // Whoever writes it decides what is open.
+    if found.permissions().mode() & 0o022 != 0 {
+        return Err(
+            Failure::because(what(), "others may change it").fix(format!("chmod go-w {}", path.display()))
+        );
     }
     let text = std::fs::read_to_string(path).map_err(|error| Failure::caused(what(), &error))?;
     if text.trim().is_empty() {
@@ -388,9 +425,12 @@ fn read(path: &Path) -> Result<ServeOptions, Failure> {
 /// The keys about audit have a structure of their own, with the same names.
 fn parse(text: &str) -> Result<ServeOptions, String> {
     let keys: BTreeMap<String, Value> = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
-    let (audit, others) = keys.into_iter().partition(|(key, _)| key.starts_with("audit-"));
+    let (audit, others): (BTreeMap<_, _>, _) =
+        keys.into_iter().partition(|(key, _)| key.starts_with("audit-"));
+    let (webhook, log) = audit.into_iter().partition(|(key, _)| key.starts_with("audit-webhook-"));
     let options: ServeOptions = of_keys(others)?;
-    Ok(ServeOptions { audit: of_keys(audit)?, ..options })
+    let audit = AuditOptions { webhook: of_keys(webhook)?, ..of_keys(log)? };
+    Ok(ServeOptions { audit, ..options })
 }
 
 fn of_keys<T: serde::de::DeserializeOwned>(keys: BTreeMap<String, Value>) -> Result<T, String> {
@@ -413,8 +453,10 @@ mod tests {
     fn an_unknown_key_is_an_error() {
         assert!(parse("secure-prot: 1\n").is_err());
         assert!(parse("audit-log-pth: x\n").is_err());
-        let options = parse("secure-port: 1\naudit-log-maxage: 3\n").unwrap();
+        let options =
+            parse("secure-port: 1\naudit-log-maxage: 3\naudit-webhook-batch-max-size: 7\n").unwrap();
         assert_eq!((options.secure_port, options.audit.audit_log_maxage), (Some(1), Some(3)));
+        assert_eq!(options.audit.webhook.audit_webhook_batch_max_size, Some(7));
     }
 
     #[test]

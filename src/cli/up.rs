@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let line = ServeOptions { no_kubeconfig: arguments.no_kubeconfig, ..arguments.serve };
     let options = line.with_file(arguments.config.as_deref())?;
-    let options = ServeOptions { user_tokens: options.user_tokens.or(Some(true)), ..options };
+    let options = defaults(options);
     let level = options.log_level.as_deref().unwrap_or("warn");
     logging::start(level, options.log_json.unwrap_or(!logging::at_a_terminal()));
     let dir = DataDir::resolve(options.data_dir.as_deref())?;
@@ -39,6 +39,22 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let start = start(&options, &dir, &mut steps);
     let outcome = serve::runtime()?.block_on(serve::session(&dir, start));
     outcome.map_err(|failure| steps.failed(failure))
+}
+
+/// What is on here though upstream's server, which `apiserver` answers as, has it off: our own group, and
+/// the plugin without which a service claims the addresses of others (CVE-2020-8554).
+pub(crate) fn defaults(options: ServeOptions) -> ServeOptions {
+    const DENY: &str = "DenyServiceExternalIPs";
+    let mut enable = options.enable_admission_plugins.unwrap_or_default();
+    let named = |list: &[String]| list.iter().any(|name| name == DENY);
+    if !named(&enable) && !named(options.disable_admission_plugins.as_deref().unwrap_or_default()) {
+        enable.push(DENY.to_owned());
+    }
+    ServeOptions {
+        user_tokens: options.user_tokens.or(Some(true)),
+        enable_admission_plugins: Some(enable),
+        ..options
+    }
 }
 
 async fn start(options: &ServeOptions, dir: &DataDir, steps: &mut Steps) -> Result<Started, Failure> {

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::world::{Server, config_map, make_namespace, rbac, secret, world};
 
 #[test]
-fn a020_a023_c010_only_one_port_listens() {
+fn a020_a023_c010_c025_only_one_port_listens() {
     let world = world();
     let pid = world.server.pid;
     let sockets: HashSet<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))

@@ -8,6 +8,7 @@ mod access;
 mod admission;
 mod bodies;
 mod custom;
+mod evidence;
 mod identities;
 mod installation;
 mod lists;

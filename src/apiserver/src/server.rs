@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_api::Value;
 use portcullis_audit::{Policy, Sink};
 use portcullis_authn::Authenticator;
 use portcullis_authz::{Authorities, Budgets, Fairness};
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::discovery::Discovery;
-use crate::dispatch::{Dispatch, Rest};
+use crate::dispatch::{Dispatch, Posture, Rest};
 use crate::health::{Check, Health};
 use crate::in_process::InProcess;
 use crate::listener::{Listener, ListenerConfig};
@@ -69,6 +70,7 @@ pub struct Ready {
 struct Settings {
     health: Health,
     oidc: Option<Oidc>,
+    posture: Option<Posture>,
     audit: Arc<Policy>,
     deadline: Duration,
     ceilings: Ceilings,
@@ -103,6 +105,7 @@ impl WithAuthorization {
         let settings = Settings {
             health: Health::default(),
             oidc: None,
+            posture: None,
             audit: Arc::new(Policy::builtin().unwrap_or_default()),
             deadline: Duration::from_secs(60),
             ceilings: Ceilings::default(),
@@ -125,6 +128,13 @@ impl Ready {
     #[must_use]
     pub fn oidc(mut self, oidc: Oidc) -> Self {
         self.settings.oidc = Some(oidc);
+        self
+    }
+
+    /// What the server says of itself to those who check it.
+    #[must_use]
+    pub fn posture(mut self, report: impl Fn() -> Value + Send + Sync + 'static) -> Self {
+        self.settings.posture = Some(Arc::new(report));
         self
     }
 
@@ -191,6 +201,7 @@ impl Ready {
             health: settings.health.ready(not_stopping(stopped.clone())),
             metrics: metrics.clone(),
             oidc: settings.oidc,
+            posture: settings.posture,
             authorities,
             budgets: settings.budgets.clone(),
         };

@@ -69,6 +69,11 @@ impl Authenticator {
         self.anonymous.store(Arc::new(anonymous));
     }
 
+    /// The rule for requests without a credential.
+    pub fn anonymous(&self) -> Arc<Anonymous> {
+        self.anonymous.load_full()
+    }
+
     /// The audiences of the server.
     pub fn audiences(&self) -> &[String] {
         &self.schemes.audiences

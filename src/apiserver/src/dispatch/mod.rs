@@ -7,11 +7,12 @@ mod route;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
 use http::{Method, Response};
-use portcullis_api::{ApiError, Body};
+use portcullis_api::{ApiError, Body, Value};
 use portcullis_authz::{Authorities, Authorized, Budgets};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
@@ -29,6 +30,9 @@ use crate::{policy, respond, version};
 /// The service that carries resources: verbs, streams and proxies. It gets what is authorized, no less.
 pub type Rest = BoxCloneSyncService<Authorized, Response<Body>, ApiError>;
 
+/// What the server says of itself, made for each question.
+pub(crate) type Posture = Arc<dyn Fn() -> Value + Send + Sync>;
+
 /// What is answered from.
 #[derive(Clone)]
 pub(crate) struct Dispatch {
@@ -37,6 +41,7 @@ pub(crate) struct Dispatch {
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) oidc: Option<Oidc>,
+    pub(crate) posture: Option<Posture>,
     pub(crate) authorities: Authorities,
     pub(crate) budgets: Budgets,
 }
@@ -95,6 +100,7 @@ impl Dispatch {
             Route::Version => Ok(version::document()),
             Route::Metrics => Ok(self.exposition()),
             Route::Policy(question) => question.answer(&self.authorities, query),
+            Route::Posture => self.report().await,
             Route::OidcConfiguration => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::configuration)),
             Route::Jwks => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::jwks)),
             Route::OpenApi => self.discovery.openapi().answer(path, &parts.headers, query).await,
@@ -103,6 +109,15 @@ impl Dispatch {
             Route::BelowGroup(group) if self.discovery.knows(group) => Err(ApiError::no_such_path()),
             Route::BelowGroup(_) | Route::Nothing => Ok(not_found()),
         }
+    }
+
+    /// It reads files.
+    async fn report(&self) -> Result<Response<Body>, ApiError> {
+        let Some(report) = self.posture.clone() else { return Ok(not_found()) };
+        let report = tokio::task::spawn_blocking(move || report()).await;
+        report
+            .map(|told| respond::json(told.to_string()))
+            .map_err(|error| ApiError::internal(error.to_string()))
     }
 
     fn discover(&self, document: Document<'_>, parts: &Parts) -> Result<Response<Body>, ApiError> {

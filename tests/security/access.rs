@@ -415,3 +415,47 @@ fn g019_bindings_have_one_review() {
         .patch("merge", "/api/v1/namespaces/a/pods/g019", &json!({"spec": {"nodeName": "n2"}}))
         .is(&[422], "moved");
 }
+
+#[test]
+fn the_status_of_a_claim_takes_more_than_the_right_to_update_it() {
+    let (world, group) = (world(), "resource.k8s.io");
+    let claims = "/apis/resource.k8s.io/v1/namespaces/a/resourceclaims";
+    let claim = |name: &str, admin: bool| {
+        let request = json!({"name": "r", "exactly": {"deviceClassName": "c", "adminAccess": admin}});
+        json!({"metadata": {"name": name}, "spec": {"devices": {"requests": [request]}}})
+    };
+    let refused = world.admin.post(claims, &claim("admin-access", true)).is(&[422], "no label").tree();
+    assert_eq!(
+        refused["message"],
+        "ResourceClaim.resource.k8s.io \"admin-access\" is invalid: spec.devices.requests[0].adminAccess: Forbidden: admin \
+         access to devices requires the `resource.kubernetes.io/admin-access: true` label on the containing namespace"
+    );
+    world.admin.post(claims, &claim("shared", false)).is(&[201], "a claim");
+    let rule = |resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+    let status = format!("{claims}/shared/status");
+    let device = json!({"driver": "d.io", "pool": "p", "device": "x"});
+    let result = json!({"request": "r", "driver": "d.io", "pool": "p", "device": "x"});
+    let allocation = json!({"status": {"allocation": {"devices": {"results": [result]}}}});
+    let plain = world.user_with("claim-plain", json!([rule(&["resourceclaims/status"], &["patch"])]));
+    let words = plain.patch("merge", &status, &allocation).is(&[422], "no right to bind").tree();
+    let message = words["message"].as_str().unwrap();
+    assert!(
+        message.contains("requires resource=\"resourceclaims/binding\", verb=\"patch\" permission"),
+        "{message}"
+    );
+    let scheduler = world.user_with(
+        "claim-scheduler",
+        json!([rule(&["resourceclaims/status", "resourceclaims/binding"], &["patch"])]),
+    );
+    scheduler.patch("merge", &status, &allocation).is(&[200], "may bind");
+    let report = json!({"status": {"devices": [device]}});
+    scheduler.patch("merge", &status, &report).is(&[422], "no driver");
+    let driver = world.user_with(
+        "claim-driver",
+        json!([
+            rule(&["resourceclaims/status"], &["patch"]),
+            rule(&["resourceclaims/driver"], &["arbitrary-node:patch"])
+        ]),
+    );
+    driver.patch("merge", &status, &report).is(&[200], "a driver");
+}

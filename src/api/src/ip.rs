@@ -126,6 +126,21 @@ pub fn cidr(value: &str) -> Vec<String> {
     }
 }
 
+/// What is wrong with the address of an interface, written with the length of its network's prefix.
+pub fn interface_address(value: &str) -> Vec<String> {
+    let Some(cidr) = Cidr::parse(value) else {
+        return vec!["must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)".to_owned()];
+    };
+    let address = fold(cidr.address);
+    let prefix = i16::from(cidr.prefix);
+    let prefix = if address.is_ipv4() && prefix > 32 { prefix - 96 } else { prefix };
+    let canonical = format!("{address}/{prefix}");
+    if value == canonical {
+        return Vec::new();
+    }
+    vec![format!("must be in canonical form ({})", go_quote(&canonical))]
+}
+
 /// The warning an accepted address of an old field gets.
 pub fn address_warning(path: &str, value: &str) -> Option<String> {
     let sloppy = parse_sloppy(value)?;

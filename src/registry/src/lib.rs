@@ -16,6 +16,7 @@ mod call;
 mod charges;
 mod convert;
 mod custom;
+mod device_access;
 mod door;
 mod escalation;
 mod fields;

@@ -31,6 +31,7 @@ mod windows;
 pub(crate) use binding::BindingStrategy;
 pub(crate) use generation::drop_unserved_spec;
 pub(crate) use options::Options;
+pub(crate) use resources::is_extended;
 pub(crate) use resources::{bounded_name, is_native, resource_name, resource_value};
 pub(crate) use scheduling::{node_selector, tolerations};
 pub(crate) use spec::template;

@@ -241,7 +241,7 @@ fn is_huge_page(name: &str) -> bool {
     name.starts_with(HUGE_PAGES)
 }
 
-fn is_extended(name: &str) -> bool {
+pub(crate) fn is_extended(name: &str) -> bool {
     let foreign = !is_native(name) && !name.starts_with("requests.");
     foreign && names::qualified_name(&format!("requests.{name}")).is_empty()
 }

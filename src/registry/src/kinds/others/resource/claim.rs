@@ -1,17 +1,18 @@
 //! What a claim asks for; it never changes once asked.
 
-use std::collections::HashSet;
-
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
+use super::config::{constraints, each, of_claim};
+use super::device::tolerations;
+use super::reference::{Requests, distinct};
+use super::selector::selectors;
 use crate::kinds::check::{At, NOT_POSITIVE, immutable, int, items, one_of, required_name, text};
+use crate::kinds::meta;
 use crate::kinds::others::tree::{part, sub};
 
 const MAX_REQUESTS: usize = 32;
 const MAX_ALTERNATIVES: usize = 8;
-const MAX_SELECTORS: usize = 32;
-const MAX_EXPRESSION: usize = 10 * 1024;
 
 /// The rules of a new claim.
 pub(super) fn rules(new: &Object, errors: &mut ErrorList) {
@@ -20,7 +21,11 @@ pub(super) fn rules(new: &Object, errors: &mut ErrorList) {
 
 /// The rules of a new template.
 pub(super) fn template_rules(new: &Object, errors: &mut ErrorList) {
-    spec(sub(part(new, "spec"), "spec"), &At::root("spec").child("spec"), errors);
+    let (template, at) = (part(new, "spec"), At::root("spec"));
+    let (metadata, here) = (sub(template, "metadata"), at.child("metadata"));
+    meta::annotations(metadata.get("annotations"), here.child("annotations"), errors);
+    meta::labels(metadata.get("labels"), here.child("labels"), errors);
+    spec(sub(template, "spec"), &at.child("spec"), errors);
 }
 
 /// What is asked for stays.
@@ -29,9 +34,11 @@ pub(super) fn change(new: &Object, old: &Object, errors: &mut ErrorList) {
 }
 
 fn spec(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    let at = at.child("devices");
-    let requests = items(sub(spec, "devices"), "requests");
-    named(requests, MAX_REQUESTS, &at.child("requests"), request, errors);
+    let (devices, at) = (sub(spec, "devices"), at.child("devices"));
+    named(items(devices, "requests"), MAX_REQUESTS, &at.child("requests"), request, errors);
+    let requests = Requests::of(devices);
+    constraints(devices, &requests, &at, errors);
+    of_claim(devices, &requests, &at, errors);
 }
 
 /// A list of things with names that differ.
@@ -42,19 +49,9 @@ fn named(
     rules: fn(&Value, &At<'_>, &mut ErrorList),
     errors: &mut ErrorList,
 ) {
-    if list.len() > max {
-        at.too_many(errors, list.len(), max);
-        return;
-    }
-    for (i, item) in list.iter().enumerate() {
-        rules(item, &at.index(i), errors);
-    }
-    let mut seen = HashSet::new();
-    for (i, item) in list.iter().enumerate() {
-        let name = text(item, "name");
-        if !seen.insert(name) {
-            at.index(i).duplicate(errors, name);
-        }
+    each(list, max, at, errors, rules);
+    if list.len() <= max {
+        distinct(list.iter().map(|item| text(item, "name")), at, errors);
     }
 }
 
@@ -97,23 +94,5 @@ fn devices(request: &Value, at: &At<'_>, errors: &mut ErrorList) {
         "ExactCount" if count <= 0 => count_at.invalid(errors, count, NOT_POSITIVE),
         _ => one_of(mode, &["All", "ExactCount"], at.child("allocationMode"), errors),
     }
-}
-
-/// The selectors of a request or of a class.
-pub(super) fn selectors(owner: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    let at = at.child("selectors");
-    let list = items(owner, "selectors");
-    if list.len() > MAX_SELECTORS {
-        at.too_many(errors, list.len(), MAX_SELECTORS);
-        return;
-    }
-    for (i, selector) in list.iter().enumerate() {
-        let at = at.index(i);
-        let at = at.child("cel");
-        if selector.get("cel").is_none() {
-            at.required(errors, "");
-        } else if text(sub(selector, "cel"), "expression").len() > MAX_EXPRESSION {
-            at.child("expression").too_long(errors, MAX_EXPRESSION);
-        }
-    }
+    tolerations(request, at, errors);
 }

@@ -3,11 +3,17 @@
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
+use super::config::each;
+use super::device;
+use super::reference::{distinct, pool_name};
 use crate::kinds::check::{At, NOT_POSITIVE, flag, immutable, int, items, text};
+use crate::kinds::core::pod::node_selector;
 use crate::kinds::core::source::csi_driver;
 use crate::kinds::others::tree::{part, sub};
 
-const MAX_POOL_NAME: usize = 253;
+const MAX_DEVICES: usize = 128;
+const MAX_COSTLY_DEVICES: usize = 64;
+const MAX_COUNTER_SETS: usize = 8;
 
 /// The rules of a new slice.
 pub(super) fn rules(new: &Object, errors: &mut ErrorList) {
@@ -15,6 +21,7 @@ pub(super) fn rules(new: &Object, errors: &mut ErrorList) {
     let spec = part(new, "spec");
     driver(spec, &at, errors);
     reach(spec, &at, errors);
+    contents(spec, &Value::Null, &at, errors);
 }
 
 /// A slice keeps its driver, its pool and its node.
@@ -29,6 +36,7 @@ pub(super) fn change(new: &Object, old: &Object, errors: &mut ErrorList) {
         immutable(spec.get(field), before.get(field), at.child(field), errors);
     }
     reach(spec, &at, errors);
+    contents(spec, before, &at, errors);
 }
 
 fn driver(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
@@ -45,16 +53,25 @@ fn driver(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
     }
 }
 
-fn pool_name(name: &str, at: &At<'_>, errors: &mut ErrorList) {
-    if name.is_empty() {
-        at.required(errors, "");
-        return;
+/// The devices, and the counters they share.
+fn contents(spec: &Value, before: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    let (devices, earlier) = (items(spec, "devices"), items(before, "devices"));
+    let costly =
+        |device| !items(device, "taints").is_empty() || !items(device, "consumesCounters").is_empty();
+    let most = if devices.iter().any(costly) { MAX_COSTLY_DEVICES } else { MAX_DEVICES };
+    let per_device = flag(spec, "perDeviceNodeSelection");
+    let here = at.child("devices");
+    each(devices, most, &here, errors, |device, at, errors| {
+        let old = earlier.iter().find(|old| text(old, "name") == text(device, "name"));
+        device::rules(device, old, per_device, at, errors);
+    });
+    if devices.len() <= most {
+        distinct(devices.iter().map(|device| text(device, "name")), &here, errors);
     }
-    if name.len() > MAX_POOL_NAME {
-        at.too_long(errors, MAX_POOL_NAME);
-    }
-    for segment in name.split('/') {
-        at.messages(errors, segment, names::dns1123_subdomain(segment));
+    let (sets, here) = (items(spec, "sharedCounters"), at.child("sharedCounters"));
+    each(sets, MAX_COUNTER_SETS, &here, errors, |set, at, errors| device::counters(set, "name", at, errors));
+    if sets.len() <= MAX_COUNTER_SETS {
+        distinct(sets.iter().map(|set| text(set, "name")), &here, errors);
     }
 }
 
@@ -96,10 +113,12 @@ fn node(spec: &Value, at: &At<'_>, errors: &mut ErrorList) -> Option<&'static st
 }
 
 fn selector(spec: &Value, at: &At<'_>, errors: &mut ErrorList) -> Option<&'static str> {
-    let terms = items(spec.get("nodeSelector")?, "nodeSelectorTerms");
+    let selector = spec.get("nodeSelector")?;
+    let at = at.child("nodeSelector");
+    node_selector(selector, false, at, errors);
+    let terms = items(selector, "nodeSelectorTerms");
     if terms.len() != 1 {
         let value = Value::Array(terms.to_vec());
-        let at = at.child("nodeSelector");
         at.child("nodeSelectorTerms").invalid(errors, &value, "must have exactly one node selector term");
     }
     Some("`nodeSelector`")

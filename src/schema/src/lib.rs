@@ -9,6 +9,7 @@ pub mod decode;
 pub mod defaults;
 mod kind;
 pub mod managed;
+mod moment;
 mod number;
 pub mod patch;
 pub mod protobuf;

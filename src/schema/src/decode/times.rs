@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use portcullis_api::time;
+use jiff::SignedDuration;
+use jiff::civil::{Date, DateTime};
+
+use crate::moment;
 
 /// The two layouts.
 #[derive(Clone, Copy)]
@@ -34,14 +34,14 @@ pub(super) fn canonical(text: &str, layout: Layout) -> Result<Option<String>, St
         return Ok(None);
     }
     Ok(Some(match layout {
-        Layout::Seconds => time::seconds(time),
-        Layout::Micros => time::micros(time),
+        Layout::Seconds => moment::seconds(time),
+        Layout::Micros => moment::micros(time),
     }))
 }
 
 /// Whether this is the first second of year 1, which Go takes for no time.
-fn is_zero(time: Timestamp) -> bool {
-    time.as_second() == -62_135_596_800 && time.subsec_nanosecond() == 0
+fn is_zero(time: DateTime) -> bool {
+    time == jiff::civil::datetime(1, 1, 1, 0, 0, 0, 0)
 }
 
 /// A mistake in a time.
@@ -72,7 +72,7 @@ struct Parser<'t> {
 }
 
 impl Parser<'_> {
-    fn parse(&mut self) -> Result<Timestamp, Bad> {
+    fn parse(&mut self) -> Result<DateTime, Bad> {
         let year = self.year()?;
         self.literal("-")?;
         let month = self.two_digits("01", true, 1..=12, "month")?;
@@ -91,9 +91,7 @@ impl Parser<'_> {
         }
         let civil = Date::new(year, month, day).map_err(|_| Bad::Message(": day out of range".to_owned()))?;
         let civil = civil.at(hour, minute, second, nanos);
-        let utc = TimeZone::UTC
-            .to_timestamp(civil)
-            .and_then(|utc| utc.checked_sub(SignedDuration::from_secs(offset)));
+        let utc = civil.checked_sub(SignedDuration::from_secs(offset));
         utc.map_err(|_| Bad::Message(": year out of range".to_owned()))
     }
 
@@ -216,6 +214,8 @@ mod tests {
             ("2020-02-29T01:02:03Z", "2020-02-29T01:02:03Z"),
             ("2020-01-01T00:30:00.999+01:00", "2019-12-31T23:30:00Z"),
             ("2020-01-01T5:04:05Z", "2020-01-01T05:04:05Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+            ("0001-01-01T00:00:00+01:00", "0000-12-31T23:00:00Z"),
         ] {
             assert_eq!(seconds(text).unwrap().as_deref(), Some(expected));
         }

@@ -1,11 +1,11 @@
 //! Values that are messages of their own kind: times, quantities, raw JSON, schemas or something simpler.
 
-use jiff::{SignedDuration, Timestamp};
-use portcullis_api::{Map, Value, time};
+use portcullis_api::{Map, Value};
 
 use super::read::{self, Refusal};
 use super::wire::{Field, Reader, Writer};
 use super::write;
+use crate::moment;
 use crate::types::{StructId, Type, types};
 
 const SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
@@ -36,9 +36,8 @@ pub(super) fn write(writer: &mut Writer, number: u8, ty: &Type, value: &Value) {
 }
 
 fn write_time(writer: &mut Writer, value: &Value) {
-    if let Some(time) = value.as_str().and_then(time::parse) {
-        // Parts of a second count forward, before 1970 too.
-        let (seconds, nanos) = time::floor(time);
+    if let Some(time) = value.as_str().and_then(moment::parse) {
+        let (seconds, nanos) = moment::since_1970(time);
         writer.varint(1, seconds.cast_unsigned());
         writer.varint(2, u64::from(nanos));
     }
@@ -101,10 +100,8 @@ fn read_time(ty: &Type, message: &[u8]) -> Result<Value, Refusal> {
             _ => {}
         }
     }
-    let time = Timestamp::from_second(seconds)
-        .and_then(|time| time.checked_add(SignedDuration::from_nanos(nanos.into())))
-        .map_err(|_| Refusal::Broken)?;
-    Ok(Value::String(if *ty == Type::Time { time::seconds(time) } else { time::micros(time) }))
+    let time = moment::of(seconds, nanos).ok_or(Refusal::Broken)?;
+    Ok(Value::String(if *ty == Type::Time { moment::seconds(time) } else { moment::micros(time) }))
 }
 
 fn read_int_or_string(message: &[u8]) -> Result<Value, Refusal> {

@@ -88,20 +88,23 @@ impl Registry {
         if let Some(old) = old {
             families::keep_allocated(new, old);
         }
-        families::sync_addresses(new);
+        families::sync_addresses(new, old);
         let mut errors = Vec::new();
         let old_spec = old.and_then(|old| old.get("spec"));
         related(new.get("spec").unwrap_or(&Value::Null), old_spec, &mut errors);
         if !errors.is_empty() {
             return Err(call.resource.invalid(new.name(), &errors));
         }
-        families::init(new);
+        let errors = families::init(new);
+        if !errors.is_empty() {
+            return Err(call.resource.invalid(new.name(), &errors));
+        }
         let mut claims = Claims::default();
         self.claim_address(call, new, old, &mut claims)?;
         claims.ports = self
             .allocator
             .ports
-            .claim(new, old)
+            .claim(new, old, is_trial(call))
             .map_err(|errors| call.resource.invalid(new.name(), &errors))?;
         Ok(claims)
     }
@@ -184,7 +187,7 @@ impl Registry {
                 "the provided IP ({asked}) is not in the valid range. The range of valid IPs is {range}"
             ));
         }
-        if !self.is_free(address)? {
+        if !is_trial(call) && !self.is_free(address)? {
             return refuse("provided IP is already allocated".into());
         }
         Ok(address)
@@ -196,6 +199,11 @@ impl Registry {
         };
         Ok(addresses.entry(&address_key(address))?.is_none())
     }
+}
+
+/// Whether nothing is stored in the end. Upstream then asks less of the addresses and ports that are wanted.
+fn is_trial(call: &Call<'_>) -> bool {
+    call.query.text("dryRun") == "All"
 }
 
 /// The address a stored service holds.

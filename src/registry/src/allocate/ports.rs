@@ -33,6 +33,8 @@ struct Held {
 pub(crate) struct Reservation {
     held: Option<Arc<Mutex<Held>>>,
     ports: Vec<u16>,
+    /// Whether the write is a dry run, for which upstream does not ask about the range.
+    trial: bool,
 }
 
 impl Drop for Reservation {
@@ -67,9 +69,14 @@ impl NodePorts {
     }
 
     /// Gives a service the ports it needs and does not have yet.
-    pub(super) fn claim(&self, service: &mut Object, old: Option<&Object>) -> Result<Reservation, ErrorList> {
+    pub(super) fn claim(
+        &self,
+        service: &mut Object,
+        old: Option<&Object>,
+        trial: bool,
+    ) -> Result<Reservation, ErrorList> {
         let had: HashSet<u16> = old.map(node_ports).unwrap_or_default().into_iter().collect();
-        let mut reservation = Reservation { held: Some(self.held.clone()), ports: Vec::new() };
+        let mut reservation = Reservation { held: Some(self.held.clone()), ports: Vec::new(), trial };
         if !uses_node_ports(service) {
             if old.is_some_and(uses_node_ports) {
                 clear_node_ports(service);
@@ -80,21 +87,24 @@ impl NodePorts {
             || service.at(&["spec", "allocateLoadBalancerNodePorts"]) != Some(&Value::Bool(false));
         let mut held = self.held.lock();
         let mut errors = Vec::new();
-        let mut given: HashMap<(u16, bool), u16> = HashMap::new();
+        let mut given: HashMap<(u16, bool), Option<u64>> = HashMap::new();
         for (at, port) in ports_mut(service).iter_mut().enumerate() {
             let path = Path::new("spec").child("ports").index(at).child("nodePort");
             let is_udp = port.get("protocol").and_then(Value::as_str) == Some("UDP");
+            let own = port.get("port").and_then(Value::as_u64);
             let asked = port.get("nodePort").and_then(Value::as_u64).unwrap_or(0);
             let number = match u16::try_from(asked) {
                 Ok(0) if !allocates => continue,
                 Ok(0) => self.free(&mut held, &mut reservation, &path),
-                Ok(asked) if had.contains(&asked) || given.contains_key(&(asked, !is_udp)) => Ok(asked),
+                Ok(asked) if had.contains(&asked) => Ok(asked),
+                // Two protocols share a port of the nodes if they share the service's.
+                Ok(asked) if given.get(&(asked, !is_udp)).is_some_and(|other| *other == own) => Ok(asked),
                 Ok(asked) => self.asked(&mut held, &mut reservation, asked, &path),
                 Err(_) => continue,
             };
             match number {
                 Ok(number) => {
-                    given.insert((number, is_udp), number);
+                    given.insert((number, is_udp), own);
                     if let Some(map) = port.as_object_mut() {
                         map.insert("nodePort".into(), number.into());
                     }
@@ -152,7 +162,7 @@ impl NodePorts {
         path: &Path,
     ) -> Result<u16, Error> {
         let shown = i64::from(port);
-        if !self.range.contains(&port) {
+        if !reservation.trial && !self.range.contains(&port) {
             let why = format!(
                 "provided port is not in the valid range. The range of valid ports is {}-{}",
                 self.range.start(),

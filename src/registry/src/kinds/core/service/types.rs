@@ -96,6 +96,9 @@ pub(super) fn drop_fields(new: &mut Object, old: &Object) {
             }
         }
     }
+    if new.str_at(&["spec", "type"]) == "ExternalName" {
+        new.remove_at(&["spec", "internalTrafficPolicy"]);
+    }
     if !balanced {
         new.set_at(&["status", "loadBalancer"], Value::Object(Map::new()));
     }

@@ -53,9 +53,8 @@ impl Strategy for Assignment {
 }
 
 fn pod_name(call: &Call<'_>, binding: &Object) -> Result<String> {
-    if call.target.name.is_empty() || binding.name().is_empty() || *call.target.name == *binding.name() {
-        let name = if call.target.name.is_empty() { binding.name() } else { &call.target.name };
-        return Ok(name.to_owned());
+    if call.target.name.is_empty() || *call.target.name == *binding.name() {
+        return Ok(binding.name().to_owned());
     }
     let message = "name in URL does not match name in Binding object";
     Err(ApiError::bad_request(message))

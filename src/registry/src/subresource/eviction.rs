@@ -53,9 +53,11 @@ async fn spend_budget(call: &mut Call<'_>, pod: &Object, dry_run: bool) -> Resul
     match budgets.as_slice() {
         [] => Ok(()),
         [budget] => decrement(call, budget, pod.name(), dry_run).await,
-        _ => Err(ApiError::internal_said(
-            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-        )),
+        _ => {
+            let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+            let code = http::StatusCode::INTERNAL_SERVER_ERROR;
+            Err(ApiError::new(portcullis_api::Reason::Unknown, why).with_code(code))
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use http::StatusCode;
 use portcullis_api::field::{Error, Path, go_quote};
 use portcullis_api::{ApiError, Object, Result, Value, Verb, time};
-use portcullis_schema::managed::{OneVersion, ScaleOwners, Writable};
-use portcullis_schema::patch::Patch;
+use portcullis_schema::managed::{self, OneVersion, ScaleOwners, Writable};
+use portcullis_schema::patch::{Configuration, Patch, PatchType};
 
 use crate::call::Call;
 use crate::custom::Serving;
@@ -48,19 +48,28 @@ async fn replace(call: &mut Call<'_>, output: Output) -> Result<Response> {
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
     let wanted = decoded.object;
-    store(call, output, &options, &|_, _| Ok(wanted.clone())).await
+    if wanted.name().is_empty() {
+        let name = &call.target.name;
+        let message =
+            format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+        return Err(ApiError::bad_request(message));
+    }
+    store(call, output, &options, &|_, _| Ok(wanted.clone()), wanted.uid(), None).await
 }
 
 async fn change(call: &mut Call<'_>, output: Output) -> Result<Response> {
     let format = patch::format(call)?;
     let body = call.read_body().await?;
     let options = WriteOptions::of_patch(&call.query, format)?;
+    if format == PatchType::Apply {
+        let config = Configuration::parse(&body)?;
+        let nothing = |_: &mut Call<'_>, current: &Object| Ok(current.clone());
+        return store(call, output, &options, &nothing, "", Some(&config)).await;
+    }
     let parsed = Patch::parse(format, &body, options.field_validation)?;
     let schema = scale_kind()?.into();
-    store(call, output, &options, &|call: &mut Call<'_>, current: &Object| {
-        patch::patched(call, &schema, &parsed, current)
-    })
-    .await
+    let want = |call: &mut Call<'_>, current: &Object| patch::patched(call, &schema, &parsed, current);
+    store(call, output, &options, &want, "", None).await
 }
 
 /// The smallest number that a count can be, which stands for no number.
@@ -73,13 +82,18 @@ async fn store(
     output: Output,
     options: &WriteOptions,
     want: &Want<'_>,
+    expect_uid: &str,
+    config: Option<&Configuration>,
 ) -> Result<Response> {
     let name = call.target.name.clone();
     let strategy = call.resource.strategy()?;
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
         let current = current(call, live)?;
-        let mut wanted = want(call, &current)?;
+        let mut wanted = match config {
+            Some(config) => applied(call, options, config, &current, live)?,
+            None => want(call, &current)?,
+        };
         check_name(&wanted, &name)?;
         let mut new = live.clone();
         match custom_paths(call) {
@@ -87,7 +101,13 @@ async fn store(
             None => {
                 check_replicas(&wanted, &name)?;
                 scale::from_scale(&call.resource.gr.group, &call.resource.gr.resource, &wanted, &mut new);
-                own(call, options, (&current, &mut wanted), (live, &mut new))?;
+                match config {
+                    Some(_) => put_entries(
+                        &mut new,
+                        owners_of(call, &entries(live), |owners| owners.to_parent(&entries(&wanted)))?,
+                    ),
+                    None => own(call, options, (&current, &mut wanted), (live, &mut new))?,
+                }
             }
         }
         if !wanted.resource_version().is_empty() {
@@ -95,8 +115,7 @@ async fn store(
         }
         Ok(new)
     };
-    let change =
-        Change { name: &name, strategy, options, may_create: false, expect_uid: "", produce: &produce };
+    let change = Change { name: &name, strategy, options, may_create: false, expect_uid, produce: &produce };
     let written = update::run(call, &change).await?;
     let object = written.tree()?;
     answer(call, output, &object)
@@ -154,16 +173,40 @@ fn own(
     (live, new): (&Object, &mut Object),
 ) -> Result<()> {
     let parent = entries(live);
-    let api_version = call.resource.kind.api_version();
-    let owners =
-        ScaleOwners { parent: &parent, api_version, replicas: &[(api_version, Some(&["spec", "replicas"]))] };
     let mut before = current.clone();
-    put_entries(&mut before, owners.to_scale().map_err(ApiError::internal)?);
+    put_entries(&mut before, owners_of(call, &parent, |owners| owners.to_scale())?);
     wanted.metadata_mut().remove("managedFields");
     let tracker = scale_kind()?.tracker("scale", Writable::ALL, &OneVersion);
     tracker.update(&call.manager(options), Some(&before), wanted, &time::now_rfc3339());
-    put_entries(new, owners.to_parent(&entries(wanted)).map_err(ApiError::internal)?);
+    put_entries(new, owners_of(call, &parent, |owners| owners.to_parent(&entries(wanted)))?);
     Ok(())
+}
+
+/// The scale with a configuration applied, and who then owns what of it.
+fn applied(
+    call: &Call<'_>,
+    options: &WriteOptions,
+    config: &Configuration,
+    current: &Object,
+    live: &Object,
+) -> Result<Object> {
+    let mut before = current.clone();
+    if custom_paths(call).is_none() {
+        put_entries(&mut before, owners_of(call, &entries(live), |owners| owners.to_scale())?);
+    }
+    let (manager, force, now) = (&*options.field_manager, options.force, time::now_rfc3339());
+    let request = managed::Request { manager, force, config: &config.object, now: &now };
+    scale_kind()?.tracker("scale", Writable::ALL, &OneVersion).apply(request, Some(&before))
+}
+
+fn owners_of(
+    call: &Call<'_>,
+    parent: &[Value],
+    turn: impl FnOnce(&ScaleOwners<'_>) -> std::result::Result<Option<Value>, String>,
+) -> Result<Option<Value>> {
+    let api_version = call.resource.kind.api_version();
+    let replicas: [(&str, Option<&[&str]>); 1] = [(api_version, Some(&["spec", "replicas"]))];
+    turn(&ScaleOwners { parent, api_version, replicas: &replicas }).map_err(ApiError::internal)
 }
 
 fn put_entries(object: &mut Object, entries: Option<Value>) {

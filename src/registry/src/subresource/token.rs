@@ -132,7 +132,8 @@ fn bound_object(call: &Call<'_>, request: &Object) -> Result<BoundObject> {
             let gvk = if version.is_empty() {
                 format!("/, Kind={kind}")
             } else {
-                format!("{version}, Kind={kind}")
+                let (group, version) = version.split_once('/').unwrap_or(("", version));
+                format!("{group}/{version}, Kind={kind}")
             };
             return Err(ApiError::bad_request(format!("cannot bind token to object of type {gvk}")));
         }

@@ -21,6 +21,8 @@ mod volume;
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value};
 
+pub(crate) use diff::internal;
+
 use super::Row;
 use super::check::{At, quantity};
 

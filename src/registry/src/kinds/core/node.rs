@@ -5,6 +5,7 @@ use portcullis_api::{Object, Value, ip, names};
 
 use super::super::check::{At, NOT_POSITIVE, entries, items, one_of_required, text, texts};
 use super::super::meta;
+use super::diff::internal;
 use super::keep;
 use super::pod::resource_value;
 use crate::strategy::Strategy;
@@ -98,7 +99,7 @@ fn taints(node: &Object, at: At<'_>, errors: &mut ErrorList) {
         let same =
             |other: &Value| ["key", "effect"].iter().all(|field| text(other, field) == text(taint, field));
         if taints.iter().take(i).any(same) {
-            let mut error = Error::duplicate(&here.to_path(), taint);
+            let mut error = Error::duplicate(&here.to_path(), internal("Taint", taint));
             error.detail = "taints must be unique by key and effect pair".to_owned();
             errors.push(error);
         }
@@ -164,6 +165,12 @@ fn pod_cidrs(node: &Object, errors: &mut ErrorList) {
     for (i, cidr) in cidrs.iter().enumerate() {
         at.index(i).messages(errors, cidr, ip::legacy_cidr(cidr));
     }
+    let unread = cidrs.iter().enumerate().find(|(_, cidr)| ip::Cidr::parse(cidr).is_none());
+    if let Some((i, cidr)) = unread.filter(|_| cidrs.len() > 1) {
+        let words = "invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR";
+        let words = format!("{words}[{i}]: <nil> (invalid CIDR address: {cidr})");
+        errors.push(Error::internal(&at.to_path(), words));
+    }
     let v6 = cidrs.iter().filter(|cidr| cidr.contains(':')).count();
     if cidrs.len() > 1 && (cidrs.len() > 2 || v6 != 1) {
         let words = "may specify no more than one CIDR for each IP family";
@@ -180,7 +187,7 @@ fn changed(new: &Object, old: &Object, errors: &mut ErrorList) {
     let addresses = items(super::status(new), "addresses");
     for (i, address) in addresses.iter().enumerate() {
         if addresses.iter().take(i).any(|earlier| earlier == address) {
-            at.index(i).duplicate(errors, address);
+            at.index(i).duplicate(errors, internal("NodeAddress", address));
         }
     }
     let spec = At::root("spec");

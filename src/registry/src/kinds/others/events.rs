@@ -6,7 +6,8 @@ use portcullis_api::{Object, names};
 use super::kind::Kind;
 use super::tree::{part, path};
 use crate::kinds::Row;
-use crate::kinds::check::{At, immutable, int, text};
+use crate::kinds::check::{At, IMMUTABLE, immutable, int, text};
+use crate::kinds::core::internal;
 use crate::kinds::meta;
 
 /// The strategies of the group.
@@ -63,7 +64,14 @@ fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
     }
     for (stored, shown) in FIXED {
         let of = |event: &'_ Object| event.get(stored).filter(|value| !value.is_null()).cloned();
-        immutable(of(new).as_ref(), of(old).as_ref(), At::root(shown), errors);
+        let (now, before) = (of(new), of(old));
+        match now.as_ref().filter(|_| matches!(stored, "involvedObject" | "related")) {
+            Some(now) if before.as_ref() != Some(now) => {
+                At::root(shown).invalid(errors, internal("ObjectReference", now), IMMUTABLE);
+            }
+            Some(_) => {}
+            None => immutable(now.as_ref(), before.as_ref(), At::root(shown), errors),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
+use serde_json::json;
+
 use super::kind::Kind;
 use super::tree::part;
 use crate::kinds::Row;
@@ -20,6 +22,10 @@ fn rules(new: &Object, errors: &mut ErrorList) {
     match new.str_at(&["handler"]) {
         "" => At::root("handler").required(errors, ""),
         handler => At::root("handler").rule(errors, handler, names::short_name),
+    }
+    if let Some(overhead) = new.get("overhead") {
+        let fixed = json!({ "overhead": overhead.get("podFixed") });
+        pod::overhead(&fixed, pod::Options::default(), At::root("overhead"), errors);
     }
     if let Some(scheduling) = new.get("scheduling") {
         let at = At::root("scheduling");

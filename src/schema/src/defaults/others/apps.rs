@@ -6,7 +6,7 @@
 use portcullis_api::{Map, Object, Value};
 
 use super::super::core::{claim_spec, pod_template, resource_list};
-use super::super::tree::{child, child_or_new, each, set_empty, set_missing, str_of};
+use super::super::tree::{at, child, child_or_new, each, set_empty, set_missing, str_of};
 
 type Tree = Map<String, Value>;
 
@@ -26,6 +26,10 @@ pub(super) fn daemon_set(object: &mut Object) {
     let Some(spec) = child_or_new(object.map_mut(), "spec") else { return };
     if let Some(rolling) = rolling_update(spec, "updateStrategy") {
         set_missing(rolling, "maxUnavailable", 1);
+        set_missing(rolling, "maxSurge", 0);
+    } else if let Some(rolling) = at(spec, &["updateStrategy", "rollingUpdate"]) {
+        // Go has no way to leave them out.
+        set_missing(rolling, "maxUnavailable", 0);
         set_missing(rolling, "maxSurge", 0);
     }
     set_missing(spec, "revisionHistoryLimit", 10);
@@ -79,9 +83,7 @@ fn partition(spec: &mut Tree) {
         set_empty(strategy, "type", "RollingUpdate");
         set_missing(strategy, "rollingUpdate", Map::new());
     }
-    if str_of(strategy, "type") == "RollingUpdate"
-        && let Some(rolling) = child(strategy, "rollingUpdate")
-    {
+    if let Some(rolling) = child(strategy, "rollingUpdate") {
         set_missing(rolling, "partition", 0);
     }
 }

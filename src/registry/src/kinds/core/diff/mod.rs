@@ -8,10 +8,16 @@ mod lines;
 mod render;
 
 use portcullis_api::Value;
+use portcullis_api::field::Raw;
 
 /// The diff of two values of a Go struct.
 pub(crate) fn diff(structure: &str, old: &Value, new: &Value) -> String {
     lines::unified(&render::pretty(structure, old), &render::pretty(structure, new))
+}
+
+/// A value of a Go struct as upstream's messages show it.
+pub(crate) fn internal(structure: &str, value: &Value) -> Raw {
+    Raw(render::compact(structure, value))
 }
 
 #[cfg(test)]
@@ -28,6 +34,14 @@ mod tests {
             diff("PersistentVolumeClaimVolumeSource", &old, &new),
             "@@ -1,4 +1,4 @@\n {\n- \"ClaimName\": \"a\",\n- \"ReadOnly\": false\n+ \"ClaimName\": \"b\",\n+ \"ReadOnly\": true\n }\n"
         );
+    }
+
+    #[test]
+    fn messages_show_structs_on_one_line() {
+        let Raw(shown) = internal("Taint", &json!({"key": "a: {b}", "effect": "NoSchedule"}));
+        assert_eq!(shown, r#"{"Key":"a: {b}","Value":"","Effect":"NoSchedule","TimeAdded":null}"#);
+        let Raw(shown) = internal("PodResourceClaim", &json!({"name": "x"}));
+        assert_eq!(shown, r#"{"Name":"x","ResourceClaimName":null,"ResourceClaimTemplateName":null}"#);
     }
 
     #[test]

@@ -42,6 +42,16 @@ pub(super) fn pretty(structure: &str, value: &Value) -> Vec<String> {
     text.split('\n').map(|line| format!("{line}\n")).collect()
 }
 
+/// A value on one line.
+pub(super) fn compact(structure: &str, value: &Value) -> String {
+    // What stands at the end of a line is not part of a text: texts have their line breaks escaped.
+    let lines = pretty(structure, value);
+    lines
+        .iter()
+        .map(|line| line.trim_start_matches(' ').trim_end_matches('\n').replacen("\": ", "\":", 1))
+        .collect()
+}
+
 fn with_host_flags(spec: &Value) -> Value {
     let mut spec = spec.clone();
     let Some(map) = spec.as_object_mut() else { return spec };

@@ -38,8 +38,12 @@ pub(crate) fn drop_unserved_spec(spec: &mut Map<String, Value>) {
     spec.remove("schedulingGroup");
     for list in ["containers", "initContainers", "ephemeralContainers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(lifecycle) = container.get_mut("lifecycle").and_then(Value::as_object_mut) {
-                lifecycle.remove("stopSignal");
+            let Some(container) = container.as_object_mut() else { continue };
+            let lifecycle = container.get_mut("lifecycle").and_then(Value::as_object_mut);
+            if lifecycle
+                .is_some_and(|lifecycle| lifecycle.remove("stopSignal").is_some() && lifecycle.is_empty())
+            {
+                container.remove("lifecycle");
             }
         }
     }

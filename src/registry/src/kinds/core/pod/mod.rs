@@ -13,6 +13,7 @@ mod lists;
 mod mounts;
 mod options;
 mod os;
+mod paths;
 mod probe;
 mod qos;
 mod resize;
@@ -32,7 +33,9 @@ pub(crate) use binding::BindingStrategy;
 pub(crate) use generation::drop_unserved_spec;
 pub(crate) use options::Options;
 pub(crate) use resources::is_extended;
-pub(crate) use resources::{bounded_name, is_native, resource_name, resource_value};
+pub(crate) use resources::{
+    bounded_name, container_name, is_native, overhead, resource_name, resource_value,
+};
 pub(crate) use scheduling::{node_selector, tolerations};
 pub(crate) use spec::template;
 pub(crate) use strategy::{EPHEMERAL, POD, RESIZE, STATUS};

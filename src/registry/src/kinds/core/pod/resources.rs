@@ -5,6 +5,9 @@ use portcullis_api::quantity::Quantity;
 use portcullis_api::{Map, Value, names};
 
 use super::super::super::check::{At, entries, items, non_negative_quantity, quantity, text};
+use serde_json::json;
+
+use super::super::diff::internal;
 use super::lists::Context;
 use super::options::Options;
 
@@ -83,10 +86,9 @@ pub(super) fn of_container(resources: &Value, pod: &Context<'_>, at: At<'_>, err
 }
 
 /// A pod's overhead counts as limits without requests.
-pub(super) fn overhead(spec: &Value, options: Options, at: At<'_>, errors: &mut ErrorList) {
-    if let Some(overhead) = spec.get("overhead").and_then(Value::as_object) {
-        let at = at.child("limits");
-        amounts(overhead, container_name, options, at, errors);
+pub(crate) fn overhead(spec: &Value, options: Options, at: At<'_>, errors: &mut ErrorList) {
+    if let Some(overhead) = spec.get("overhead").filter(|overhead| overhead.is_object()) {
+        requirements(&json!({ "limits": overhead }), container_name, options, at, errors);
     }
 }
 
@@ -133,10 +135,14 @@ fn claim_source(claim: &Value, at: At<'_>, errors: &mut ErrorList) {
     let set = fields.iter().filter(|field| claim.get(**field).is_some()).count();
     if set == 2 {
         let words = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
-        at.invalid(errors, claim, words);
+        at.invalid(errors, internal("PodResourceClaim", claim), words);
     }
     if set == 0 {
-        at.invalid(errors, claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+        at.invalid(
+            errors,
+            internal("PodResourceClaim", claim),
+            "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+        );
     }
     for field in fields {
         if let Some(name) = claim.get(field).and_then(Value::as_str) {
@@ -147,7 +153,7 @@ fn claim_source(claim: &Value, at: At<'_>, errors: &mut ErrorList) {
 
 type NameCheck = fn(&str, At<'_>, &mut ErrorList);
 
-fn container_name(name: &str, at: At<'_>, errors: &mut ErrorList) {
+pub(crate) fn container_name(name: &str, at: At<'_>, errors: &mut ErrorList) {
     resource_name(name, at, errors);
     if !name.contains('/') {
         if !(matches!(name, "cpu" | "memory" | "ephemeral-storage") || is_huge_page(name)) {

@@ -5,6 +5,7 @@ use portcullis_api::{Value, names};
 use serde_json::json;
 
 use super::super::super::check::{At, flag, items, one_of, opt_int, text, texts};
+use super::super::diff::internal;
 use super::options::Options;
 use super::spec::one_of_set;
 use super::volume::relative_path;
@@ -175,8 +176,8 @@ fn seccomp(profile: Option<&Value>, at: At<'_>, errors: &mut ErrorList) {
     match (kind, path) {
         ("Localhost", None) => here.required(errors, "must be set when seccomp type is Localhost"),
         ("Localhost", Some(path)) => relative_path(path, here, errors),
-        (kind, Some(path)) => {
-            let shown = Raw(json!({"Type": kind, "LocalhostProfile": path}).to_string());
+        (_, Some(_)) => {
+            let shown = internal("SeccompProfile", profile);
             here.invalid(errors, shown, "can only be set when seccomp type is Localhost");
         }
         _ => {}

@@ -159,6 +159,7 @@ fn volumes(spec: &Value, prefix: &str, found: &mut Vec<String>) {
             found.extend(claim::spec_warnings(claim, &path));
         }
     }
+    super::paths::overlaps(items(spec, "volumes"), found);
 }
 
 fn repeated(spec: &Value, prefix: &str, found: &mut Vec<String>) {
@@ -240,6 +241,7 @@ fn ports(spec: &Value, prefix: &str, found: &mut Vec<String>) {
     visit(spec, &root, |container, at| {
         for (i, port) in items(container, "ports").iter().enumerate() {
             let path = format!("{}.ports[{i}]", at.to_path());
+            found.extend(unbound_port(port, &path));
             for (other_path, other) in &seen {
                 if let Some(words) = overlap(port, other) {
                     found.push(format!("{path}: {words} port definition with {other_path}"));
@@ -261,6 +263,19 @@ fn ports(spec: &Value, prefix: &str, found: &mut Vec<String>) {
             None => named.push((name, path)),
         }
     }
+}
+
+/// An address of the node is of no use without a port there.
+fn unbound_port(port: &Value, path: &str) -> Option<String> {
+    let address = text(port, "hostIP");
+    if address.is_empty() || int(port, "hostPort") != 0 {
+        return None;
+    }
+    let (name, number, protocol) = (text(port, "name"), int(port, "containerPort"), text(port, "protocol"));
+    Some(format!(
+        "{path}: hostIP set without hostPort: {{Name:{name} HostPort:0 ContainerPort:{number} Protocol:{protocol} \
+         HostIP:{address}}}"
+    ))
 }
 
 fn overlap(port: &Value, other: &Value) -> Option<&'static str> {

@@ -185,7 +185,12 @@ fn as_pods_get_it(spec: &Value) -> Cow<'_, Value> {
     };
     pod.remove("subdomain");
     pod.remove("hostname");
-    let taken: Vec<&str> = claims.iter().map(|claim| text(sub(claim, "metadata"), "name")).collect();
+    let mut taken: Vec<&str> = Vec::new();
+    for name in claims.iter().map(|claim| text(sub(claim, "metadata"), "name")) {
+        if !taken.contains(&name) {
+            taken.push(name);
+        }
+    }
     let volume = |name: &&str| json!({ "name": name, "persistentVolumeClaim": { "claimName": name } });
     let mut volumes: Vec<Value> = taken.iter().map(volume).collect();
     if let Some(Value::Array(others)) = pod.remove("volumes") {

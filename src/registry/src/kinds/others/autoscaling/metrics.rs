@@ -6,7 +6,7 @@ use portcullis_api::{Value, names};
 use super::super::tree::sub;
 use super::{ApiVersion, reference};
 use crate::kinds::check::{At, one_of, opt_int, quantity, text};
-use crate::kinds::meta;
+use crate::kinds::core::pod::container_name;
 
 const TYPES: [&str; 5] = ["ContainerResource", "External", "Object", "Pods", "Resource"];
 /// The sources in the order they are looked at, with their types.
@@ -81,7 +81,6 @@ fn named(source: &Value, at: &At<'_>, errors: &mut ErrorList) {
         "" => here.child("name").required(errors, "must specify a metric name"),
         name => here.child("name").rule(errors, name, names::path_segment_name),
     }
-    meta::label_selector(metric.get("selector"), here.child("selector"), errors);
     target(sub(source, "target"), &at.child("target"), errors);
 }
 
@@ -94,8 +93,10 @@ fn value(source: &Value, words: &str, at: &At<'_>, errors: &mut ErrorList) {
 }
 
 fn resource(field: &str, source: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    if text(source, "name").is_empty() {
-        at.child("name").required(errors, "must specify a resource name");
+    match text(source, "name") {
+        "" => at.child("name").required(errors, "must specify a resource name"),
+        name if field == "containerResource" => container_name(name, at.child("name"), errors),
+        _ => {}
     }
     if field == "containerResource" {
         match text(source, "container") {

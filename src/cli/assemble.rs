@@ -45,9 +45,11 @@ pub(crate) async fn assemble(
 ) -> Result<Running, Failure> {
     super::refusals::check(options)?;
     dir.create()?;
-    let store = steps.wait("store", super::storing::open(options, dir)).await?;
+    let stored = steps.wait("store", super::storing::open(options, dir)).await?;
+    let store = stored.store.clone();
     let pki = steps.run("certificates", || open_pki(options, dir))?;
     let mut reloader = Reloader::default();
+    stored.sealing.reload(options, &mut reloader);
     let credentials = Credentials::read(options, dir, &pki, &mut reloader)?;
     let authorities = authorization::authorities(options, credentials.user_tokens.clone())?;
     let tokens = Arc::new(token_issuer(options, &pki)?);
@@ -104,7 +106,7 @@ pub(crate) async fn assemble(
         .serving(audit.sink(), rest, discovery)
         .audit_policy(audit.policy())
         .posture(move || posture::report(&facts))
-        .health(health(&store))
+        .health(stored.sealing.checked_by(health(&store), options))
         .budgets(budgets)
         .oidc(Oidc {
             issuer: options.issuer().to_owned(),
@@ -117,6 +119,7 @@ pub(crate) async fn assemble(
         .map_err(|error| super::preflight::bind_failure(address, &error))?;
     let own = super::platform::own_objects(options, &pki)?;
     let upkeep = vec![
+        stored.keep(Arc::downgrade(&registry)),
         tokio::spawn(super::platform::keep(registry.clone(), own)),
         tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run()),
         authorization::keep_current(authorities),

@@ -9,7 +9,8 @@ use portcullis_storage::{Codec, Embedded, Etcd, EtcdOptions, Options, Store};
 
 use super::options::ServeOptions;
 use super::paths::DataDir;
-use super::{Failure, preflight, sealing, storing};
+use super::sealing::Plan;
+use super::{Failure, preflight, storing};
 
 /// Which store.
 #[derive(Args, Debug)]
@@ -91,12 +92,13 @@ impl At {
         Ok(Arc::new(opened.map_err(|error| preflight::store_failure(&dir, &error))?))
     }
 
-    pub(super) fn codec(&self) -> Result<Arc<dyn Codec>, Failure> {
-        sealing::codec(&self.options(), &self.dir()?)
+    /// What seals and opens values as a server would.
+    pub(super) async fn codec(&self, engine: &dyn Store) -> Result<Arc<dyn Codec>, Failure> {
+        Ok(Plan::read(&self.options(), &self.dir()?)?.serving(engine).await?.codec())
     }
 
     /// A codec that opens values and leaves the data directory as it is.
-    pub(super) fn opening(&self) -> Result<Arc<dyn Codec>, Failure> {
-        sealing::opening(&self.options(), &self.dir()?)
+    pub(super) async fn opening(&self, engine: &dyn Store) -> Result<Arc<dyn Codec>, Failure> {
+        Plan::read(&self.options(), &self.dir()?)?.looking(engine).await
     }
 }

@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_storage::{Dump, Store};
+use portcullis_storage::{Saving, Store};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{info, warn};
 
 use super::Failure;
+use super::spool::Part;
 
 /// A reader that takes nothing for this long is left alone.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes that are read at once.
+const CHUNK: usize = 256 << 10;
 
 /// Gives backups until the store is closed.
 pub(crate) fn serve(store: Arc<dyn Store>, path: PathBuf) -> Result<(), Failure> {
@@ -33,7 +36,7 @@ pub(crate) fn serve(store: Arc<dyn Store>, path: PathBuf) -> Result<(), Failure>
             tokio::select! {
                 accepted = listener.accept() => {
                     let Ok((stream, _)) = accepted else { continue };
-                    // One at a time: each holds everything in memory once.
+                    // One at a time, so that backups alone never take much of the disk's time.
                     if let Err(error) = give(&*store, stream).await {
                         warn!(error, "Backup was not taken");
                     }
@@ -51,20 +54,26 @@ async fn give(store: &dyn Store, mut stream: UnixStream) -> Result<(), String> {
     if peer.uid() != nix::unistd::geteuid().as_raw() {
         return Err(format!("user {} asked for it", peer.uid()));
     }
-    let all = Dump::of(store).await.map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    all.write(&mut bytes).map_err(|error| error.to_string())?;
-    let given = tokio::time::timeout(PATIENCE, stream.write_all(&bytes)).await;
-    given.map_err(|_| "its reader is too slow".to_owned())?.map_err(|error| error.to_string())?;
-    info!(revision = all.revision.0, keys = all.kvs.len(), "Backup was taken");
+    let mut saving = Saving::of(store);
+    while let Some(piece) = saving.next().await.map_err(|error| error.to_string())? {
+        let given = tokio::time::timeout(PATIENCE, stream.write_all(&piece)).await;
+        given.map_err(|_| "its reader is too slow".to_owned())?.map_err(|error| error.to_string())?;
+    }
+    let Some(all) = saving.summary() else { return Err("the store does not end".to_owned()) };
+    info!(revision = all.revision.0, keys = all.keys, "Backup was taken");
     Ok(())
 }
 
-/// Asks a running server; `None` if none runs.
-pub(crate) async fn ask(path: &Path) -> Result<Option<Dump>, Failure> {
-    let Ok(mut stream) = UnixStream::connect(path).await else { return Ok(None) };
-    let failed = "the running server gave no backup";
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.map_err(|error| Failure::caused(failed, &error))?;
-    Dump::read(&*bytes).map(Some).map_err(|error| Failure::caused(failed, &error))
+/// Asks a running server; false if none runs.
+pub(crate) async fn ask(path: &Path, part: &mut Part) -> Result<bool, Failure> {
+    let Ok(mut stream) = UnixStream::connect(path).await else { return Ok(false) };
+    let failed = |error: std::io::Error| Failure::caused("the running server gave no backup", &error);
+    let mut bytes = vec![0; CHUNK];
+    loop {
+        let count = stream.read(&mut bytes).await.map_err(failed)?;
+        if count == 0 {
+            return Ok(true);
+        }
+        part.put(bytes.get(..count).unwrap_or_default()).map_err(failed)?;
+    }
 }

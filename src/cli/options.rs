@@ -205,6 +205,9 @@ pub(crate) struct ServeOptions {
     /// File with an EncryptionConfiguration: which resources are sealed in the store, and by what.
     #[arg(long, value_name = "FILE")]
     pub(crate) encryption_provider_config: Option<PathBuf>,
+    /// Read that file again when it changes.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) encryption_provider_config_automatic_reload: Option<bool>,
     /// What to log: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -325,6 +328,9 @@ impl ServeOptions {
             etcd_prefix: self.etcd_prefix.or(file.etcd_prefix),
             etcd_compaction_interval: self.etcd_compaction_interval.or(file.etcd_compaction_interval),
             encryption_provider_config: self.encryption_provider_config.or(file.encryption_provider_config),
+            encryption_provider_config_automatic_reload: self
+                .encryption_provider_config_automatic_reload
+                .or(file.encryption_provider_config_automatic_reload),
             log_level: self.log_level.or(file.log_level),
             log_json: self.log_json.or(file.log_json),
             output: self.output.or(file.output),

@@ -44,6 +44,11 @@ impl DataDir {
         self.0.join("store.sock")
     }
 
+    /// What a migration moves, while it does.
+    pub(crate) fn migration(&self) -> PathBuf {
+        self.0.join("migration.store")
+    }
+
     /// The keys that Secrets in the embedded store are sealed with.
     pub(crate) fn encryption_keys(&self) -> PathBuf {
         self.0.join("encryption.key")

@@ -3,17 +3,20 @@
 //! The embedded store belongs to its server as long as that runs; only a backup is taken from a running
 //! server. etcd can be looked at and backed up at any time.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use portcullis_storage::{Dump, Embedded, Options, Revision, Store, StoreError, reseal};
+use portcullis_storage::{
+    Codec, DumpFile, Embedded, KeyValue, Options, Pages, Revision, Store, StoreError, Summary, reseal,
+    summary,
+};
 use serde_json::json;
 
 use super::engine::{At, Engine};
 use super::options::Output;
+use super::progress::Progress;
+use super::spool::{self, Part};
 use super::{Failure, online, print};
 
 #[derive(Args, Debug)]
@@ -110,42 +113,49 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     })
 }
 
+/// What a check found.
+#[derive(Default)]
+struct Findings {
+    stale: usize,
+    damaged: Vec<(String, String)>,
+}
+
 impl Check {
     async fn run(&self) -> Result<ExitCode, Failure> {
         let store = match self.at.engine() {
             Engine::Embedded => self.at.open_embedded(true)?,
             engine @ Engine::Etcd => self.at.open(engine).await?,
         };
-        let codec = self.at.opening()?;
-        let all = Dump::of(&*store).await.map_err(unreadable)?;
-        let mut damaged = Vec::new();
-        let mut stale = 0_usize;
-        for kv in &all.kvs {
-            let opened = codec.open(&kv.key, kv.value.clone()).map_err(|error| error.to_string());
-            let object = opened.and_then(|value| {
-                serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&value)
-                    .map(drop)
-                    .map_err(|_| "it is no object".to_owned())
-            });
-            damaged.extend(object.err().map(|why| (kv.key.to_string(), why)));
-            stale += usize::from(codec.is_stale(&kv.key, &kv.value));
+        let codec = self.at.opening(&*store).await?;
+        let mut pages = Pages::at_once(&*store);
+        let (mut findings, mut progress) = (Findings::default(), Progress::new("keys looked at"));
+        loop {
+            let page = pages.next().await.map_err(unreadable)?;
+            if page.is_empty() {
+                break;
+            }
+            if let Some(unlocking) = codec.unlock(&mut page.iter().map(|kv| (&*kv.key, &*kv.value))) {
+                unlocking.await;
+            }
+            page.iter().for_each(|kv| findings.look(&*codec, kv));
+            progress.add(page.len(), pages.keys());
         }
-        self.print(&all, stale, &damaged)?;
-        Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let all = summary(&*store).await.map_err(unreadable)?;
+        self.print(&all, &findings)?;
+        Ok(if findings.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn print(&self, all: &Dump, stale: usize, damaged: &[(String, String)]) -> Result<(), Failure> {
-        let (keys, revision) = (all.kvs.len(), all.revision.0);
-        let digest = hex(&all.digest());
+    fn print(&self, all: &Summary, Findings { stale, damaged }: &Findings) -> Result<(), Failure> {
         if self.output == Output::Json {
             let damaged: Vec<_> =
                 damaged.iter().map(|(key, why)| json!({ "key": key, "why": why })).collect();
             return print::json(&json!({
-                "revision": revision, "keys": keys, "digest": digest, "sealedOtherwise": stale, "damaged": damaged,
+                "revision": all.revision.0, "keys": all.keys, "digest": hex(&all.digest),
+                "sealedOtherwise": stale, "damaged": damaged,
             }));
         }
-        let mut text = format!("{keys} keys at revision {revision}, SHA-256 {digest}\n");
-        if stale > 0 {
+        let mut text = format!("{}\n", told(all, ""));
+        if *stale > 0 {
             text.push_str(&format!(
                 "{stale} are sealed otherwise than they would be now: portcullis store reencrypt\n"
             ));
@@ -157,28 +167,33 @@ impl Check {
     }
 }
 
+impl Findings {
+    fn look(&mut self, codec: &dyn Codec, kv: &KeyValue) {
+        let opened = codec.open(&kv.key, kv.value.clone()).map_err(|error| error.to_string());
+        let object = opened.and_then(|value| {
+            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&value)
+                .map(drop)
+                .map_err(|_| "it is no object".to_owned())
+        });
+        self.damaged.extend(object.err().map(|why| (kv.key.to_string(), why)));
+        self.stale += usize::from(codec.is_stale(&kv.key, &kv.value));
+    }
+}
+
 impl Backup {
     async fn run(&self) -> Result<ExitCode, Failure> {
+        let mut part = Part::new(&self.to)?;
         let live = match self.at.engine() {
-            Engine::Embedded => online::ask(&self.at.dir()?.store_socket()).await?,
-            Engine::Etcd => None,
+            Engine::Embedded => online::ask(&self.at.dir()?.store_socket(), &mut part).await?,
+            Engine::Etcd => false,
         };
-        let all = match live {
-            Some(all) => all,
-            None => {
-                let store = self.at.open(self.at.engine()).await?;
-                let all = Dump::of(&*store).await.map_err(unreadable)?;
-                close(&*store).await?;
-                all
-            }
-        };
-        write_new(&self.to, &all)?;
-        print::text(&format!(
-            "{} keys at revision {}, SHA-256 {}\n",
-            all.kvs.len(),
-            all.revision,
-            hex(&all.digest())
-        ))?;
+        if !live {
+            let store = self.at.open(self.at.engine()).await?;
+            spool::save(&*store, &mut part).await?;
+            close(&*store).await?;
+        }
+        let all = part.finish()?;
+        print::text(&format!("{}\n", told(&all, "")))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -186,31 +201,40 @@ impl Backup {
 impl Restore {
     async fn run(&self) -> Result<ExitCode, Failure> {
         let what = || format!("{} cannot be restored", self.from.display());
-        let file = std::fs::File::open(&self.from).map_err(|error| Failure::caused(what(), &error))?;
-        let all =
-            Dump::read(std::io::BufReader::new(file)).map_err(|error| Failure::caused(what(), &error))?;
+        let all = DumpFile::open(&self.from).map_err(|error| Failure::caused(what(), &error))?;
         self.at.fill(self.at.engine(), &all).await
     }
 }
 
 impl Migrate {
+    /// Everything goes through a file of its own, so that neither store's keys are ever in memory as a whole.
     async fn run(&self) -> Result<ExitCode, Failure> {
         if self.from == self.to {
             return Err(Failure::new("--from and --to name the same store"));
         }
+        let dir = self.at.dir()?;
+        dir.create()?;
+        let path = dir.migration();
+        let mut part = Part::again(&path)?;
         let source = self.at.open(self.from).await?;
-        let all = Dump::of(&*source).await.map_err(unreadable)?;
+        spool::save(&*source, &mut part).await?;
         close(&*source).await?;
-        self.at.fill(self.to, &all).await
+        part.finish()?;
+        let what = || format!("{} cannot be read", path.display());
+        let all = DumpFile::open(&path).map_err(|error| Failure::caused(what(), &error))?;
+        let done = self.at.fill(self.to, &all).await?;
+        std::fs::remove_file(&path).map_err(|error| Failure::caused(what(), &error))?;
+        Ok(done)
     }
 }
 
 impl At {
-    async fn fill(&self, engine: Engine, all: &Dump) -> Result<ExitCode, Failure> {
+    async fn fill(&self, engine: Engine, all: &DumpFile) -> Result<ExitCode, Failure> {
         let failed = |error: StoreError| {
             Failure::caused("the store cannot be filled", &error)
                 .fix("fill an empty one; what was begun in etcd goes on when the command is run again")
         };
+        let wanted = all.summary();
         match engine {
             Engine::Embedded => {
                 let dir = self.dir()?;
@@ -218,19 +242,21 @@ impl At {
                 let options = Options::new(dir.store());
                 Embedded::fill(&options, all).map_err(failed)?;
                 let filled = Embedded::open(options).map_err(failed)?;
-                if Dump::of(&filled).await.map_err(failed)?.digest() != all.digest() {
+                if summary(&filled).await.map_err(failed)? != *wanted {
                     return Err(Failure::new("the store does not hold what was put into it"));
                 }
                 close(&filled).await?;
             }
-            Engine::Etcd => self.open_etcd().await?.fill(all, |_| ()).await.map_err(failed)?,
+            Engine::Etcd => {
+                let mut progress = Progress::new("revisions made");
+                let last = usize::try_from(wanted.revision.0).unwrap_or(usize::MAX);
+                let told = |revision: Revision| {
+                    progress.at(usize::try_from(revision.0).unwrap_or(usize::MAX), last);
+                };
+                self.open_etcd().await?.fill(all, told).await.map_err(failed)?;
+            }
         }
-        print::text(&format!(
-            "{} keys at revision {}, verified, SHA-256 {}\n",
-            all.kvs.len(),
-            all.revision,
-            hex(&all.digest())
-        ))?;
+        print::text(&format!("{}\n", told(wanted, "verified, ")))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -242,7 +268,11 @@ impl History {
             let found = store.get(&self.key, Some(Revision(revision))).await.map_err(unreadable)?;
             let kv =
                 found.ok_or_else(|| Failure::new(format!("{} was not there at {revision}", self.key)))?;
-            let value = self.at.opening()?.open(&kv.key, kv.value);
+            let codec = self.at.opening(&*store).await?;
+            if let Some(unlocking) = codec.unlock(&mut std::iter::once((&*kv.key, &*kv.value))) {
+                unlocking.await;
+            }
+            let value = codec.open(&kv.key, kv.value);
             let value = value.map_err(|error| Failure::caused("the value cannot be opened", &error))?;
             print::text(&format!("{}\n", String::from_utf8_lossy(&value)))?;
             return Ok(ExitCode::SUCCESS);
@@ -275,9 +305,10 @@ impl History {
 
 impl Reencrypt {
     async fn run(&self) -> Result<ExitCode, Failure> {
-        let codec = self.at.codec()?;
         let store = self.at.open(self.at.engine()).await?;
-        let done = reseal(&*store, &*codec, |_| ()).await;
+        let codec = self.at.codec(&*store).await?;
+        let mut progress = Progress::new("values looked at");
+        let done = reseal(&*store, &*codec, |done| progress.at(done.seen, done.of)).await;
         let done = done.map_err(|error| {
             Failure::caused("not everything was sealed again", &error)
                 .fix("run it again; it goes on where it ended")
@@ -289,21 +320,8 @@ impl Reencrypt {
     }
 }
 
-/// Writes a file that did not exist, for its owner alone, and only as a whole.
-fn write_new(path: &Path, all: &Dump) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::caused(format!("{} cannot be written", path.display()), &error);
-    if path.exists() {
-        return Err(Failure::new(format!("{} exists already", path.display())).fix("name another file"));
-    }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(failed)?;
-    let mut out = std::io::BufWriter::new(file);
-    all.write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-    out.get_ref().sync_all().map_err(failed)?;
-    std::fs::rename(&part, path).map_err(failed)
+fn told(all: &Summary, how: &str) -> String {
+    format!("{} keys at revision {}, {how}SHA-256 {}", all.keys, all.revision, hex(&all.digest))
 }
 
 async fn close(store: &dyn Store) -> Result<(), Failure> {

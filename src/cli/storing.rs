@@ -1,55 +1,87 @@
 //! Opens the store that the flags name: etcd if its servers are given, else the embedded one.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use portcullis_registry::Registry;
 use portcullis_storage::{
-    Codec, Coded, Embedded, Etcd, EtcdOptions, EtcdTls, Options, Store, StoreError, reseal,
+    Coded, Embedded, Etcd, EtcdOptions, EtcdTls, Options, Resealed, Store, StoreError, reseal,
 };
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::options::ServeOptions;
 use super::paths::DataDir;
-use super::{Failure, lifetime, online, preflight, sealing};
+use super::sealing::{Plan, Sealing};
+use super::{Failure, lifetime, online, preflight};
 
-/// Opens the store, with what seals and opens its values above it.
-pub(crate) async fn open(options: &ServeOptions, dir: &DataDir) -> Result<Arc<dyn Store>, Failure> {
+/// A store that is being served.
+pub(crate) struct Stored {
+    /// The store, with what seals and opens its values above it.
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealing: Sealing,
+    engine: Arc<dyn Store>,
+}
+
+/// Opens the store.
+pub(crate) async fn open(options: &ServeOptions, dir: &DataDir) -> Result<Stored, Failure> {
     // First: with a mistake in it, nothing is touched.
-    let codec = sealing::codec(options, dir)?;
+    let plan = Plan::read(options, dir)?;
     let engine: Arc<dyn Store> = match etcd_options(options, dir)? {
         Some(etcd) => Arc::new(connect(etcd).await?),
         None => {
             let opened = Embedded::open(Options::new(dir.store()));
-            let engine: Arc<dyn Store> =
-                Arc::new(opened.map_err(|error| preflight::store_failure(dir, &error))?);
-            online::serve(engine.clone(), dir.store_socket())?;
-            engine
+            Arc::new(opened.map_err(|error| preflight::store_failure(dir, &error))?)
         }
     };
-    reseal_behind(engine.clone(), codec.clone());
-    Ok(Arc::new(Coded::new(engine, codec)))
+    let sealing = plan.serving(&*engine).await?;
+    if options.etcd_servers.as_ref().is_none_or(Vec::is_empty) {
+        online::serve(engine.clone(), dir.store_socket())?;
+    }
+    let store = Arc::new(Coded::new(engine.clone(), sealing.codec()));
+    Ok(Stored { store, sealing, engine })
+}
+
+impl Stored {
+    /// Seals again what is sealed otherwise than it would be now, at once and whenever that changes; what could
+    /// not be read before is then read again.
+    pub(crate) fn keep(self, registry: Weak<Registry>) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            let codec = self.sealing.codec();
+            let Some(mut changed) = self.sealing.changed() else { return };
+            loop {
+                log(reseal(&*self.engine, &*codec, |_| ()).await);
+                if changed.changed().await.is_err() {
+                    return;
+                }
+                let Some(registry) = registry.upgrade() else { return };
+                match registry.mend().await {
+                    Ok(0) => {}
+                    Ok(objects) => info!(objects, "Stored values can be read again"),
+                    Err(error) => warn!(error = error.message(), "Stored values are not read again"),
+                }
+            }
+        })
+    }
+}
+
+fn log(resealed: Result<Resealed, StoreError>) {
+    match resealed {
+        Ok(done) if done.written > 0 || done.unreadable > 0 => {
+            let (written, unreadable) = (done.written, done.unreadable);
+            info!(written, unreadable, "Stored values were sealed again");
+        }
+        Ok(_) | Err(StoreError::Closed) => {}
+        Err(error) => {
+            warn!(error = &error as &dyn std::error::Error, "Stored values were not all sealed again");
+        }
+    }
 }
 
 /// Opens the store in etcd.
 pub(crate) async fn connect(etcd: EtcdOptions) -> Result<Etcd, Failure> {
     let servers = etcd.endpoints.join(", ");
     Etcd::connect(etcd).await.map_err(|error| etcd_failure(&servers, &error))
-}
-
-/// Seals again in the background what is sealed otherwise than it would be now.
-fn reseal_behind(engine: Arc<dyn Store>, codec: Arc<dyn Codec>) {
-    tokio::spawn(async move {
-        match reseal(&*engine, &*codec, |_| ()).await {
-            Ok(done) if done.written > 0 || done.unreadable > 0 => {
-                let (written, unreadable) = (done.written, done.unreadable);
-                info!(written, unreadable, "Stored values were sealed again");
-            }
-            Ok(_) | Err(StoreError::Closed) => {}
-            Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "Stored values were not all sealed again");
-            }
-        }
-    });
 }
 
 /// How etcd is reached; `None` when none is named.

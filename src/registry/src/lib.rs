@@ -141,6 +141,14 @@ impl Registry {
         Ok(registry)
     }
 
+    /// Reads again what could not be read, because it may be readable now; returns how many objects are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn mend(&self) -> Result<usize> {
+        self.caches.mend().await.map_err(storage_error)
+    }
+
     /// Names the authenticator that token reviews ask; it needs the registry itself to look things up.
     pub fn set_authenticator(&self, authenticator: Arc<Authenticator>) {
         // A second call is a start-up mistake without effect: the first authenticator stays.

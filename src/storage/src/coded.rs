@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::{
@@ -30,6 +31,13 @@ pub trait Codec: Send + Sync + 'static {
 
     /// Whether a stored form would be another one if it were written now.
     fn is_stale(&self, key: &str, stored: &[u8]) -> bool;
+
+    /// Fetches what opening stored forms needs and what is not at hand; `None` if nothing is. Whether it
+    /// succeeded shows when they are opened.
+    fn unlock(&self, stored: &mut dyn Iterator<Item = (&str, &[u8])>) -> Option<BoxFuture<'static, ()>> {
+        let _ = stored;
+        None
+    }
 }
 
 /// Why a value cannot be sealed or opened. Says nothing of what is in it.
@@ -50,15 +58,31 @@ impl Coded {
     }
 }
 
+/// Values that are unlocked at once.
+const AT_ONCE: usize = 1000;
+
+/// Opens values, in steps that need no more at hand than their own keys.
+async fn opened_all(codec: &dyn Codec, kvs: &mut [KeyValue]) {
+    for step in kvs.chunks_mut(AT_ONCE) {
+        unlock(codec, step.iter().map(|kv| (&*kv.key, &*kv.value))).await;
+        for kv in step {
+            kv.value = opened(codec, &kv.key, std::mem::take(&mut kv.value));
+        }
+    }
+}
+
+async fn unlock(codec: &dyn Codec, mut values: impl Iterator<Item = (&str, &[u8])> + Send) {
+    let unlocking = codec.unlock(&mut values);
+    if let Some(unlocking) = unlocking {
+        unlocking.await;
+    }
+}
+
 fn opened(codec: &dyn Codec, key: &str, stored: Bytes) -> Bytes {
     codec.open(key, stored.clone()).unwrap_or_else(|error| {
         tracing::error!(key, error = &error as &dyn std::error::Error, "Stored value cannot be opened");
         stored
     })
-}
-
-fn opened_kv(codec: &dyn Codec, kv: KeyValue) -> KeyValue {
-    KeyValue { value: opened(codec, &kv.key, kv.value), ..kv }
 }
 
 fn opened_change(codec: &dyn Codec, change: Change) -> Change {
@@ -91,20 +115,22 @@ impl Store for Coded {
     }
 
     async fn get(&self, key: &str, at: Option<Revision>) -> Result<Option<KeyValue>, StoreError> {
-        Ok(self.inner.get(key, at).await?.map(|kv| opened_kv(&*self.codec, kv)))
+        let mut found = self.inner.get(key, at).await?;
+        opened_all(&*self.codec, found.as_mut_slice()).await;
+        Ok(found)
     }
 
     async fn range(&self, range: Range) -> Result<RangeResult, StoreError> {
-        let found = self.inner.range(range).await?;
-        let kvs = found.kvs.into_iter().map(|kv| opened_kv(&*self.codec, kv)).collect();
-        Ok(RangeResult { kvs, ..found })
+        let mut found = self.inner.range(range).await?;
+        opened_all(&*self.codec, &mut found.kvs).await;
+        Ok(found)
     }
 
     async fn commit(&self, txn: Txn) -> Result<CommitOutcome, StoreError> {
         let ops = txn.ops.into_iter().map(|op| sealed(&*self.codec, op)).collect::<Result<_, _>>()?;
         Ok(match self.inner.commit(Txn { ops, ..txn }).await? {
-            CommitOutcome::Conflict { guard, current, revision } => {
-                let current = current.map(|kv| opened_kv(&*self.codec, kv));
+            CommitOutcome::Conflict { guard, mut current, revision } => {
+                opened_all(&*self.codec, current.as_mut_slice()).await;
                 CommitOutcome::Conflict { guard, current, revision }
             }
             committed @ CommitOutcome::Committed { .. } => committed,
@@ -113,6 +139,9 @@ impl Store for Coded {
 
     async fn history(&self, prefix: &str, after: Revision, limit: usize) -> Result<History, StoreError> {
         let found = self.inner.history(prefix, after, limit).await?;
+        let values =
+            found.changes.iter().filter_map(|change| Some((&*change.key, &**change.value.as_ref()?)));
+        unlock(&*self.codec, values).await;
         let changes = found.changes.into_iter().map(|change| opened_change(&*self.codec, change)).collect();
         Ok(History { changes, ..found })
     }
@@ -163,6 +192,10 @@ struct Opening {
 }
 
 impl Observer for Opening {
+    fn prepare(&self, values: &mut dyn Iterator<Item = (&str, &[u8])>) -> Option<BoxFuture<'static, ()>> {
+        self.codec.unlock(values)
+    }
+
     fn committed(&mut self, changes: &[Change], revision: Revision) {
         let changes: Vec<_> =
             changes.iter().map(|change| opened_change(&*self.codec, change.clone())).collect();
@@ -170,7 +203,9 @@ impl Observer for Opening {
     }
 
     fn rebuilt(&mut self, all: &[KeyValue], revision: Revision) {
-        let all: Vec<_> = all.iter().map(|kv| opened_kv(&*self.codec, kv.clone())).collect();
+        let open =
+            |kv: &KeyValue| KeyValue { value: opened(&*self.codec, &kv.key, kv.value.clone()), ..kv.clone() };
+        let all: Vec<_> = all.iter().map(open).collect();
         self.observer.rebuilt(&all, revision);
     }
 }

@@ -33,9 +33,9 @@ pub use cache::{
     ResourceCache, RingLimits, Snapshot, TypeMeta, WatchError, WatchStart, Watcher, held_bytes,
 };
 pub use coded::{Codec, CodecError, Coded, Foreign, Plain};
-pub use dump::{Digest, Dump, DumpError};
+pub use dump::{Decoder, Digest, DumpError, DumpFile, Pages, Saving, Summary, summary};
 pub use embedded::{Embedded, Options};
-pub use encryption::{Encryption, OwnKey, Placed, check_config};
+pub use encryption::{Encryption, LiveEncryption, OwnKey, Placed, check_config, check_envelope};
 pub use error::StoreError;
 pub use etcd::{Etcd, EtcdOptions, EtcdTls};
 pub use json::{JsonError, Parts, View};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::{Revision, StoreError};
@@ -81,6 +82,13 @@ pub trait Store: Send + Sync + 'static {
 
 /// Sees every commit, synchronously and in order. It must be quick and must not call the store.
 pub trait Observer: Send {
+    /// What must be waited for before these values are shown, if anything: a remote store waits for it, since
+    /// it may show values that others wrote.
+    fn prepare(&self, values: &mut dyn Iterator<Item = (&str, &[u8])>) -> Option<BoxFuture<'static, ()>> {
+        let _ = values;
+        None
+    }
+
     /// The changes of one or more consecutive transactions; `revision` is the last one's.
     fn committed(&mut self, changes: &[Change], revision: Revision);
 
@@ -111,12 +119,14 @@ pub struct Range {
     pub limit: usize,
     /// The revision to read at; now if `None`.
     pub at: Option<Revision>,
+    /// Whether it need not be known how many keys there are beyond the limit.
+    pub uncounted: bool,
 }
 
 impl Range {
     /// All keys that start with `prefix`.
     pub fn prefix(prefix: &str) -> Self {
-        Self { start: prefix.to_owned(), end: crate::keys::prefix_end(prefix), limit: 0, at: None }
+        Self { start: prefix.to_owned(), end: crate::keys::prefix_end(prefix), ..Self::default() }
     }
 
     /// The same range as of `revision`.
@@ -141,7 +151,7 @@ pub struct RangeResult {
     pub revision: Revision,
     /// Whether the limit cut the result.
     pub more: bool,
-    /// How many keys the whole interval holds, whatever the limit.
+    /// How many keys the whole interval holds, whatever the limit; at least those shown if it was not counted.
     pub count: usize,
 }
 

@@ -32,8 +32,8 @@ pub(super) struct Live {
     ring: Ring,
 }
 
-/// What is wrong with which key.
-pub(super) type Corrupt = BTreeMap<Key, StoreError>;
+/// What is wrong with which key, and since which revision.
+pub(super) type Corrupt = BTreeMap<Key, (Revision, StoreError)>;
 
 /// A resource as it was read from the store.
 pub(super) struct Stored {
@@ -84,10 +84,33 @@ impl Live {
             What::Delete => Some(Event::delete(self.objects.remove(&*key)?, revision)),
             What::Corrupt(error) => {
                 let previous = self.objects.remove(&*key);
-                self.corrupt.insert(key, error);
+                self.corrupt.insert(key, (revision, error));
                 Some(Event::delete(previous?, revision))
             }
         }
+    }
+
+    /// The keys whose values are no objects, with the revisions that wrote them.
+    pub(super) fn damaged(&self) -> Vec<(Key, Revision)> {
+        self.corrupt.iter().map(|(key, (revision, _))| (key.clone(), *revision)).collect()
+    }
+
+    /// Takes in what was damaged and can be read after all; returns what that did. Watchers cannot be shown
+    /// it in the order of revisions.
+    pub(super) fn mend(&mut self, made: Vec<Made>) -> Vec<Arc<Event>> {
+        let still = |corrupt: &Corrupt, made: &Made| {
+            corrupt.get(&made.key).is_some_and(|(revision, _)| *revision == made.revision)
+        };
+        let mut events = Vec::new();
+        for made in made {
+            if still(&self.corrupt, &made) && matches!(made.what, What::Put(_)) {
+                events.extend(self.change(made).map(Arc::new));
+            }
+        }
+        if !events.is_empty() {
+            self.ring.clear(self.changed);
+        }
+        events
     }
 
     /// The changes that lead from here to what there is at a revision.
@@ -119,7 +142,7 @@ impl Live {
     /// One object.
     pub(super) fn get(&self, key: &str) -> Result<Option<Arc<Entry>>, StoreError> {
         match self.corrupt.get(key) {
-            Some(error) => Err(error.clone()),
+            Some((_, error)) => Err(error.clone()),
             None => Ok(self.objects.get(key).cloned()),
         }
     }
@@ -149,7 +172,7 @@ impl Live {
 /// Fails if anything is corrupt.
 pub(super) fn sound(corrupt: &Corrupt) -> Result<(), StoreError> {
     match corrupt.values().next() {
-        Some(error) => Err(error.clone()),
+        Some((_, error)) => Err(error.clone()),
         None => Ok(()),
     }
 }
@@ -165,6 +188,11 @@ enum What {
     Put(Arc<Entry>),
     Delete,
     Corrupt(StoreError),
+}
+
+/// Makes a stored value ready.
+pub(super) fn make_stored(maker: &Maker, kv: &KeyValue) -> Made {
+    ready(maker, &kv.key, kv.mod_revision, Some(&kv.value))
 }
 
 /// Makes a change ready.

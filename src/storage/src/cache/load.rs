@@ -68,7 +68,7 @@ fn make(maker: &Maker, found: RangeResult) -> Stored {
             Ok(entry) => Some((kv.key, entry)),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "Stored object is corrupt");
-                corrupt.insert(kv.key, error);
+                corrupt.insert(kv.key, (kv.mod_revision, error));
                 None
             }
         }

@@ -18,6 +18,7 @@ mod event;
 mod hub;
 mod live;
 mod load;
+mod mend;
 mod packed;
 mod peek;
 mod ring;

@@ -5,7 +5,7 @@ use super::files::{self, Db};
 use super::lock::StoreLock;
 use super::tables::{self, Meta};
 use super::{Embedded, Options};
-use crate::dump::{Dump, TTL_OF_EVENTS, ends};
+use crate::dump::{DumpError, DumpFile, TTL_OF_EVENTS, ends};
 use crate::{Revision, StoreError};
 
 impl Embedded {
@@ -13,7 +13,7 @@ impl Embedded {
     ///
     /// # Errors
     /// When there is other data, or the disk fails.
-    pub fn fill(options: &Options, dump: &Dump) -> Result<(), StoreError> {
+    pub fn fill(options: &Options, dump: &DumpFile) -> Result<(), StoreError> {
         let lock = StoreLock::take(&options.path)?;
         let db = Db::open(options)?;
         let found = db.read("read its counters", Meta::read)?;
@@ -24,7 +24,8 @@ impl Embedded {
                 found.revision
             )));
         }
-        let filled = Meta { revision: dump.revision, compacted: dump.revision, outbox: found.outbox };
+        let revision = dump.summary().revision;
+        let filled = Meta { revision, compacted: revision, outbox: found.outbox };
         db.write(|txn| {
             let mut batch = Batch::open(txn, found, super::writer::now_millis())?;
             put_all(&mut batch, dump)?;
@@ -37,10 +38,11 @@ impl Embedded {
     }
 }
 
-fn put_all(batch: &mut Batch<'_>, dump: &Dump) -> Result<(), StoreError> {
+fn put_all(batch: &mut Batch<'_>, dump: &DumpFile) -> Result<(), StoreError> {
     let ttl = u64::try_from(TTL_OF_EVENTS.as_millis()).unwrap_or(u64::MAX);
     let end = batch.now.saturating_add(ttl);
-    for kv in &dump.kvs {
+    let mut keys = dump.keys().map_err(damaged)?;
+    while let Some(kv) = keys.next_key().map_err(damaged)? {
         batch.put_version(&kv.key, kv.mod_revision, Some(&kv.value))?;
         if ends(&kv.key) {
             let lease = tables::lease_key(end, &kv.key);
@@ -49,4 +51,8 @@ fn put_all(batch: &mut Batch<'_>, dump: &Dump) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+fn damaged(error: DumpError) -> StoreError {
+    StoreError::Corrupt { place: "the dump".to_owned(), reason: error.to_string() }
 }

@@ -40,6 +40,9 @@ pub(super) fn range(txn: &ReadTransaction, range: &Range) -> Result<RangeResult,
     };
     let mut collect = Collect { limit: range.limit, result: empty(revision), newest: None };
     for row in found.map_err(engine("read a range"))? {
+        if range.uncounted && collect.result.more {
+            break;
+        }
         let (key, value) = row.map_err(engine("read a range"))?;
         collect.row(key.value(), value)?;
     }

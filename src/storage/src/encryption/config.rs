@@ -1,14 +1,21 @@
 //! Upstream's `EncryptionConfiguration`, read strictly and checked in upstream's words.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use portcullis_api::field::{Error, ErrorList, Path, go_quote};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::kms::{Kms, Pace};
 use super::sealing::Scheme;
 
 const API_VERSION: &str = "apiserver.config.k8s.io/v1";
 const KIND: &str = "EncryptionConfiguration";
+/// How long a plugin may take, if the file does not say.
+const KMS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The file.
 #[derive(Deserialize, Debug)]
@@ -38,7 +45,63 @@ pub(super) struct Provider {
     pub(super) aescbc: Option<Keys>,
     pub(super) secretbox: Option<Keys>,
     pub(super) identity: Option<Identity>,
-    pub(super) kms: Option<serde_json::Value>,
+    pub(super) kms: Option<KmsPlugin>,
+}
+
+/// A KMS plugin.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct KmsPlugin {
+    #[serde(default = "v1")]
+    api_version: String,
+    #[serde(default)]
+    name: String,
+    cachesize: Option<i32>,
+    #[serde(default)]
+    endpoint: String,
+    timeout: Option<String>,
+}
+
+fn v1() -> String {
+    "v1".to_owned()
+}
+
+impl KmsPlugin {
+    /// What speaks to it, once the file was checked.
+    pub(super) fn plugin(&self, pace: Pace) -> Result<Kms, String> {
+        if self.api_version == "v1" {
+            return Err("KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead."
+                .to_owned());
+        }
+        let name = &self.name;
+        let refused =
+            |why: String| format!("could not configure KMSv2-Plugin's probe {name:?}, error: {why}");
+        let path = self.socket().map_err(refused)?;
+        let timeout = self.timeout().ok_or_else(|| refused("its timeout is no duration".to_owned()))?;
+        Ok(Kms::new(name, path, timeout, pace))
+    }
+
+    /// `None` if it is no duration.
+    fn timeout(&self) -> Option<Duration> {
+        let Some(text) = &self.timeout else { return Some(KMS_TIMEOUT) };
+        let parsed = text.parse::<jiff::SignedDuration>().ok()?;
+        Some(Duration::try_from(parsed).unwrap_or_default())
+    }
+
+    /// The path of its socket; one of a single segment that begins with `@` is not in the file system.
+    fn socket(&self) -> Result<PathBuf, String> {
+        let unsupported =
+            |scheme: &str| format!("unsupported scheme {scheme:?} for KMS provider, only unix is supported");
+        let (scheme, rest) = self.endpoint.split_once(':').ok_or_else(|| unsupported(""))?;
+        if scheme != "unix" {
+            return Err(unsupported(scheme));
+        }
+        // What stands between `//` and the next slash would be a host, which upstream leaves out of the path.
+        let path = rest
+            .strip_prefix("//")
+            .map_or(rest, |rest| rest.find('/').map_or("", |at| rest.get(at..).unwrap_or("")));
+        Ok(path.strip_prefix('/').filter(|path| path.starts_with('@')).unwrap_or(path).into())
+    }
 }
 
 #[derive(Deserialize, Debug)]
@@ -119,7 +182,7 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
 
 fn validate(file: &File) -> ErrorList {
     let root = Path::new("resources");
-    let mut errors = ErrorList::new();
+    let (mut errors, mut plugins) = (ErrorList::new(), HashSet::new());
     if file.resources.is_empty() {
         errors.push(Error::required(&root, "at least one resources is required"));
     }
@@ -134,7 +197,7 @@ fn validate(file: &File) -> ErrorList {
             errors.push(Error::required(&providers, format!("at least one {providers} is required")));
         }
         for (at, one) in entry.providers.iter().enumerate() {
-            provider(one, &providers.index(at), &mut errors);
+            provider(one, &providers.index(at), &mut plugins, &mut errors);
         }
     }
     errors
@@ -199,7 +262,7 @@ fn misnamed(resource: &str) -> Option<&'static str> {
     }
 }
 
-fn provider(one: &Provider, path: &Path, errors: &mut ErrorList) {
+fn provider<'f>(one: &'f Provider, path: &Path, plugins: &mut HashSet<&'f str>, errors: &mut ErrorList) {
     match one.count() {
         0 => errors.push(Error::invalid(
             path,
@@ -213,10 +276,54 @@ fn provider(one: &Provider, path: &Path, errors: &mut ErrorList) {
             "more than one provider specified in a single element, should split into different list elements",
         )),
     }
-    if one.kms.is_some() {
-        errors.push(Error::forbidden(&path.child("kms"), "portcullis does not speak to KMS plugins yet"));
+    if let Some(kms) = &one.kms {
+        check_plugin(kms, &path.child("kms"), plugins, errors);
+        plugins.insert(&kms.name);
     } else if let Some((scheme, keys)) = one.keys() {
         check_keys(scheme, keys, &path.child(scheme.name()).child("keys"), errors);
+    }
+}
+
+fn check_plugin(kms: &KmsPlugin, path: &Path, plugins: &HashSet<&str>, errors: &mut ErrorList) {
+    let name = path.child("name");
+    if kms.name.is_empty() {
+        errors.push(Error::required(&name, "name is a mandatory field for a provider"));
+    }
+    if kms.api_version != "v1" && kms.name.contains(':') {
+        let detail = format!("invalid KMS provider name {}, must not contain ':'", kms.name);
+        errors.push(Error::invalid(&name, &*kms.name, detail));
+    }
+    if plugins.contains(&*kms.name) {
+        let detail = format!("duplicate KMS provider name {}, names must be unique", kms.name);
+        errors.push(Error::invalid(&name, &*kms.name, detail));
+    }
+    if kms.timeout().is_none_or(|timeout| timeout.is_zero()) {
+        let shown = kms.timeout.as_deref().unwrap_or_default();
+        errors.push(Error::invalid(&path.child("timeout"), shown, "timeout should be a positive value"));
+    }
+    let endpoint = path.child("endpoint");
+    if kms.endpoint.is_empty() {
+        errors.push(Error::invalid(&endpoint, "", "endpoint is a mandatory field for a kms"));
+    } else if let Err(why) = kms.socket() {
+        errors.push(Error::invalid(&endpoint, &*kms.endpoint, why));
+    }
+    match kms.cachesize {
+        Some(size) if kms.api_version != "v1" => {
+            errors.push(Error::invalid(
+                &path.child("cachesize"),
+                i64::from(size),
+                "cachesize is not supported in v2",
+            ));
+        }
+        Some(0) => {
+            let detail = "cachesize should be a positive value, or negative to disable";
+            errors.push(Error::invalid(&path.child("cachesize"), 0_i64, detail));
+        }
+        _ => {}
+    }
+    if !matches!(&*kms.api_version, "v1" | "v2") {
+        let detail = "unsupported apiVersion apiVersion for KMS provider, only v1 and v2 are supported";
+        errors.push(Error::invalid(&path.child("apiVersion"), &*kms.api_version, detail));
     }
 }
 

@@ -6,6 +6,8 @@
 //! been moved from another key, cut, or sealed by a key that is gone.
 
 mod config;
+mod kms;
+mod live;
 mod sealing;
 #[cfg(test)]
 mod tests;
@@ -14,14 +16,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
+use parking_lot::Mutex;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
+
+pub use live::LiveEncryption;
 
 use crate::coded::{Codec, CodecError};
 use config::{File, group_resource};
+use kms::{Kms, Lacking, Pace};
 use sealing::{Scheme, SealingKey};
 
 /// What every sealed value begins with.
 const SEALED: &[u8] = b"k8s:enc:";
+/// More is not said, so that nothing can be learnt from it.
+const CHANGED: &str = "it was changed, or sealed for another key";
 
 /// Tells the group and resource of a storage key.
 pub type Placed = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
@@ -36,12 +47,18 @@ pub struct Encryption {
     /// What storage keys begin with in the store itself, if not with `/registry`.
     prefix: Option<String>,
     inner: Arc<dyn Codec>,
+    /// Every KMS plugin of the rules, and what keeps asking them.
+    plugins: Vec<Arc<Kms>>,
+    probes: Probes,
+    /// Counts the times at which values may be opened, or are to be sealed, that were not before.
+    changed: watch::Sender<u64>,
 }
 
 #[derive(Clone)]
 enum Provider {
     Identity,
     Sealing(Arc<SealingKey>),
+    Kms(Arc<Kms>),
 }
 
 /// A key of this machine's own, for when no configuration is given.
@@ -58,10 +75,25 @@ impl Encryption {
     /// # Errors
     /// All that is wrong with it, in upstream's words.
     pub fn parse(text: &str, placed: Placed, inner: Arc<dyn Codec>) -> Result<Self, String> {
+        Self::parse_at(text, placed, inner, Pace::default())
+    }
+
+    fn parse_at(text: &str, placed: Placed, inner: Arc<dyn Codec>, pace: Pace) -> Result<Self, String> {
         let file = config::parse(text)?;
         let mut rules: HashMap<(String, String), Vec<Provider>> = HashMap::new();
+        let mut plugins = Vec::new();
         for entry in &file.resources {
-            let providers: Vec<Provider> = entry.providers.iter().flat_map(providers).collect();
+            let mut made = Vec::new();
+            for provider in &entry.providers {
+                match &provider.kms {
+                    Some(kms) => {
+                        let kms = Arc::new(kms.plugin(pace)?);
+                        plugins.push(kms.clone());
+                        made.push(Provider::Kms(kms));
+                    }
+                    None => made.extend(providers(provider)),
+                }
+            }
             for resource in &entry.resources {
                 let place = group_resource(resource);
                 for mask in [(place.0, "*"), ("*", "*")] {
@@ -71,10 +103,10 @@ impl Encryption {
                     }
                 }
                 let rule = rules.entry((place.0.to_owned(), place.1.to_owned())).or_default();
-                rule.extend(providers.iter().cloned());
+                rule.extend(made.iter().cloned());
             }
         }
-        Ok(Self { rules, fallback: Vec::new(), placed, prefix: None, inner })
+        Ok(Self { plugins, ..Self::new(rules, placed, inner) })
     }
 
     /// Seals Secrets with the first of some keys of this machine's own.
@@ -82,7 +114,20 @@ impl Encryption {
         let mut providers = own_providers(keys);
         providers.push(Provider::Identity);
         let rules = HashMap::from([((String::new(), "secrets".to_owned()), providers)]);
-        Self { rules, fallback: Vec::new(), placed, prefix: None, inner }
+        Self::new(rules, placed, inner)
+    }
+
+    fn new(rules: HashMap<(String, String), Vec<Provider>>, placed: Placed, inner: Arc<dyn Codec>) -> Self {
+        Self {
+            rules,
+            fallback: Vec::new(),
+            placed,
+            prefix: None,
+            inner,
+            plugins: Vec::new(),
+            probes: Probes::default(),
+            changed: watch::Sender::new(0),
+        }
     }
 
     /// Also opens what was sealed before by keys of this machine's own.
@@ -96,6 +141,66 @@ impl Encryption {
     pub fn below(self, prefix: &str) -> Self {
         let prefix = format!("/{}", prefix.trim_matches('/'));
         Self { prefix: (prefix != "/registry").then_some(prefix), ..self }
+    }
+
+    /// Whether it needs KMS plugins.
+    pub fn uses_kms(&self) -> bool {
+        !self.plugins.is_empty()
+    }
+
+    /// Asks every KMS plugin for a key to write with.
+    ///
+    /// # Errors
+    /// What is wrong with those that gave none.
+    pub async fn prime(&self) -> Result<(), String> {
+        join_all(self.plugins.iter().map(|kms| kms.probe())).await;
+        self.health()
+    }
+
+    /// Keeps asking the KMS plugins for as long as this lives. Needs a runtime.
+    pub fn keep_probing(&self) {
+        let probe = |kms: &Arc<Kms>| {
+            let (kms, changed) = (kms.clone(), self.changed.clone());
+            tokio::spawn(async move {
+                let tell = || {
+                    if kms.take_news() {
+                        changed.send_modify(|count| *count = count.wrapping_add(1));
+                    }
+                };
+                kms.keep_probing(tell).await;
+            })
+        };
+        self.probes.0.lock().extend(self.plugins.iter().map(probe));
+    }
+
+    /// How the KMS plugins are, as far as was heard.
+    ///
+    /// # Errors
+    /// What is wrong with which, in upstream's words.
+    pub fn health(&self) -> Result<(), String> {
+        let each = self.plugins.iter().enumerate();
+        let wrong = each.filter_map(|(at, kms)| Some(format!("kms-provider-{at}: {}", kms.health().err()?)));
+        let wrong: Vec<String> = wrong.collect();
+        match wrong.as_slice() {
+            [] => Ok(()),
+            [only] => Err(only.clone()),
+            all => Err(format!("[{}]", all.join(", "))),
+        }
+    }
+
+    /// Whether some provider has written a sealed value, as far as its prefix says; nothing is opened.
+    pub fn knows(&self, key: &str, stored: &[u8]) -> bool {
+        !stored.starts_with(SEALED)
+            || self.rule(key).iter().chain(&self.fallback).any(|provider| match provider {
+                Provider::Identity => false,
+                Provider::Sealing(sealing) => stored.starts_with(sealing.prefix().as_bytes()),
+                Provider::Kms(kms) => stored.starts_with(kms.prefix().as_bytes()),
+            })
+    }
+
+    /// Tells of changes by another channel.
+    fn telling(self, changed: watch::Sender<u64>) -> Self {
+        Self { changed, ..self }
     }
 
     fn rule(&self, key: &str) -> &[Provider] {
@@ -122,6 +227,7 @@ impl Codec for Encryption {
                 let sealed = sealing.seal(&self.bound_to(key), &value);
                 sealed.map_err(|_| CodecError("the cipher refused it".to_owned()))
             }
+            Some(Provider::Kms(kms)) => kms.seal(&self.bound_to(key), &value).map_err(CodecError),
             Some(Provider::Identity) | None => Ok(value),
         }
     }
@@ -130,24 +236,64 @@ impl Codec for Encryption {
         if !stored.starts_with(SEALED) {
             return self.inner.open(key, stored);
         }
-        let (mut fitting, bound) = (false, self.bound_to(key));
+        let (mut why, bound) = ("no matching prefix found".to_owned(), self.bound_to(key));
         for provider in self.rule(key).iter().chain(&self.fallback) {
-            let Provider::Sealing(sealing) = provider else { continue };
-            let Some(sealed) = stored.strip_prefix(sealing.prefix().as_bytes()) else { continue };
-            fitting = true;
-            if let Ok(opened) = sealing.open(&bound, sealed) {
-                return self.inner.open(key, opened);
+            let opened = match provider {
+                Provider::Identity => continue,
+                Provider::Sealing(sealing) => match stored.strip_prefix(sealing.prefix().as_bytes()) {
+                    Some(sealed) => sealing.open(&bound, sealed).map_err(|_| CHANGED.to_owned()),
+                    None => continue,
+                },
+                Provider::Kms(kms) => match stored.strip_prefix(kms.prefix().as_bytes()) {
+                    Some(sealed) => kms.open(&bound, sealed),
+                    None => continue,
+                },
+            };
+            match opened {
+                Ok(opened) => return self.inner.open(key, opened),
+                Err(wrong) => why = wrong,
             }
         }
-        let why =
-            if fitting { "it was changed, or sealed for another key" } else { "no matching prefix found" };
-        Err(CodecError(why.to_owned()))
+        Err(CodecError(why))
     }
 
     fn is_stale(&self, key: &str, stored: &[u8]) -> bool {
         match self.rule(key).first() {
             Some(Provider::Sealing(sealing)) => !stored.starts_with(sealing.prefix().as_bytes()),
+            Some(Provider::Kms(kms)) => {
+                stored.strip_prefix(kms.prefix().as_bytes()).is_none_or(|sealed| kms.is_stale(sealed))
+            }
             Some(Provider::Identity) | None => stored.starts_with(SEALED),
+        }
+    }
+
+    fn unlock(&self, values: &mut dyn Iterator<Item = (&str, &[u8])>) -> Option<BoxFuture<'static, ()>> {
+        if self.plugins.is_empty() {
+            return None;
+        }
+        let mut lacking: Vec<Lacking> = self.plugins.iter().map(|_| Lacking::default()).collect();
+        for (_, stored) in values.filter(|(_, stored)| stored.starts_with(SEALED)) {
+            for (kms, lacking) in self.plugins.iter().zip(&mut lacking) {
+                if let Some(sealed) = stored.strip_prefix(kms.prefix().as_bytes()) {
+                    kms.lacks(sealed, lacking);
+                }
+            }
+        }
+        let each = self.plugins.iter().cloned().zip(lacking).filter(|(_, lacking)| !lacking.is_empty());
+        let each = each.map(|(kms, lacking)| async move { kms.unlock(lacking).await });
+        let each: Vec<_> = each.collect();
+        (!each.is_empty()).then(|| join_all(each).map(drop).boxed())
+    }
+}
+
+/// Tasks that end with the encryption they are for.
+#[derive(Default)]
+struct Probes(Mutex<Vec<tokio::task::JoinHandle<()>>>);
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        for probe in self.0.lock().drain(..) {
+            probe.abort();
         }
     }
 }
@@ -181,4 +327,12 @@ fn own_providers(keys: Vec<OwnKey>) -> Vec<Provider> {
 /// All that is wrong with it.
 pub fn check_config(text: &str) -> Result<(), String> {
     config::parse(text).map(|_: File| ())
+}
+
+/// Takes apart what a KMS plugin's value is after its prefix; it came from the store and may be anything.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_envelope(stored: &[u8]) -> Result<(), String> {
+    kms::check(stored)
 }

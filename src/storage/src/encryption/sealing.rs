@@ -167,7 +167,7 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
-fn gcm_key(secret: &[u8]) -> Result<LessSafeKey, Failed> {
+pub(super) fn gcm_key(secret: &[u8]) -> Result<LessSafeKey, Failed> {
     let algorithm = match secret.len() {
         16 => &AES_128_GCM,
         24 => &AES_192_GCM,
@@ -177,7 +177,12 @@ fn gcm_key(secret: &[u8]) -> Result<LessSafeKey, Failed> {
     UnboundKey::new(algorithm, secret).map(LessSafeKey::new).map_err(|_| Failed)
 }
 
-fn seal_gcm(sealing: LessSafeKey, key: &str, value: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
+pub(super) fn seal_gcm(
+    sealing: LessSafeKey,
+    key: &str,
+    value: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Failed> {
     let nonce = random::<NONCE_LEN>()?;
     out.extend_from_slice(&nonce);
     let mut text = Zeroizing::new(value.to_vec());
@@ -187,7 +192,7 @@ fn seal_gcm(sealing: LessSafeKey, key: &str, value: &[u8], out: &mut Vec<u8>) ->
     Ok(())
 }
 
-fn open_gcm(opening: LessSafeKey, key: &str, sealed: &[u8]) -> Result<Bytes, Failed> {
+pub(super) fn open_gcm(opening: LessSafeKey, key: &str, sealed: &[u8]) -> Result<Bytes, Failed> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Failed)?;
     let mut text = sealed.to_vec();
     let nonce = Nonce::assume_unique_for_key(*nonce);
@@ -195,7 +200,7 @@ fn open_gcm(opening: LessSafeKey, key: &str, sealed: &[u8]) -> Result<Bytes, Fai
     Ok(Bytes::copy_from_slice(opened))
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Failed> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Failed> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| Failed)?;
     Ok(bytes)

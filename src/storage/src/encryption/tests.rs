@@ -5,7 +5,7 @@ use base64::Engine as _;
 use super::*;
 use crate::coded::Plain;
 
-fn placed() -> Placed {
+pub(super) fn placed() -> Placed {
     Arc::new(|key: &str| {
         let resource = key.strip_prefix("/registry/")?.split('/').next()?;
         let group = if resource == "deployments" { "apps" } else { "" };
@@ -13,7 +13,7 @@ fn placed() -> Placed {
     })
 }
 
-fn plain() -> Arc<dyn Codec> {
+pub(super) fn plain() -> Arc<dyn Codec> {
     Arc::new(Plain::new(Arc::new(|_: &[u8]| Err("no protobuf here".to_owned()))))
 }
 
@@ -21,7 +21,7 @@ fn secret(byte: u8, length: usize) -> String {
     base64::engine::general_purpose::STANDARD.encode(vec![byte; length])
 }
 
-fn config(resources: &str, providers: &str) -> String {
+pub(super) fn config(resources: &str, providers: &str) -> String {
     format!(
         "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [{resources}]\n  providers: {providers}\n"
     )
@@ -40,8 +40,8 @@ fn refused(text: &str) -> String {
     Encryption::parse(text, placed(), plain()).unwrap_err()
 }
 
-const KEY: &str = "/registry/secrets/ns/a";
-const VALUE: &[u8] = b"{\"kind\":\"Secret\"}";
+pub(super) const KEY: &str = "/registry/secrets/ns/a";
+pub(super) const VALUE: &[u8] = b"{\"kind\":\"Secret\"}";
 
 #[test]
 fn every_scheme_seals_and_opens_behind_upstreams_prefix() {
@@ -177,6 +177,42 @@ fn mistakes_are_named_in_upstreams_words() {
     for (text, words) in cases {
         assert_eq!(refused(&text), words);
     }
+    let kms = [
+        (
+            "{name: a, endpoint: 'tcp://x', apiVersion: v2}",
+            "resources[0].providers[0].kms.endpoint: Invalid value: \"tcp://x\": unsupported scheme \"tcp\" for KMS \
+             provider, only unix is supported",
+        ),
+        (
+            "{name: 'a:b', endpoint: 'unix:///x', apiVersion: v2}",
+            "resources[0].providers[0].kms.name: Invalid value: \"a:b\": invalid KMS provider name a:b, must not contain \
+             ':'",
+        ),
+        (
+            "{name: a, endpoint: 'unix:///x', apiVersion: v2, cachesize: 3}",
+            "resources[0].providers[0].kms.cachesize: Invalid value: 3: cachesize is not supported in v2",
+        ),
+        (
+            "{name: a, endpoint: 'unix:///x', apiVersion: v2, timeout: 0s}",
+            "resources[0].providers[0].kms.timeout: Invalid value: \"0s\": timeout should be a positive value",
+        ),
+        (
+            "{name: a, apiVersion: v2}",
+            "resources[0].providers[0].kms.endpoint: Invalid value: \"\": endpoint is a mandatory field for a kms",
+        ),
+        (
+            "{name: a, endpoint: 'unix:///x', apiVersion: v3}",
+            "resources[0].providers[0].kms.apiVersion: Invalid value: \"v3\": unsupported apiVersion apiVersion for KMS \
+             provider, only v1 and v2 are supported",
+        ),
+        (
+            "{name: a, endpoint: 'unix:///x'}",
+            "KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.",
+        ),
+    ];
+    for (text, words) in kms {
+        assert_eq!(refused(&config("secrets", &format!("[{{kms: {text}}}]"))), words);
+    }
     let masked =
         format!("{}- resources: [secrets]\n  providers: [{{identity: {{}}}}]\n", config("'*.*'", &gcm));
     assert_eq!(refused(&masked), r#"resource "secrets" is masked by earlier rule "*.*""#);
@@ -190,7 +226,6 @@ fn nothing_says_a_key() {
     let file = config::parse(&config("secrets", &format!("[{{{}}}]", keys("aescbc", "k", 7)))).unwrap();
     assert!(!format!("{file:?}").contains(&secret(7, 32)));
     assert!(refused(&config("secrets", "[{rot13: {}}]")).starts_with("it is not an EncryptionConfiguration"));
-    assert!(refused(&config("secrets", "[{kms: {name: x}}]")).contains("does not speak to KMS plugins yet"));
 }
 
 #[test]

@@ -99,14 +99,14 @@ impl Feed {
                 message = stream.message() => {
                     let message = message.map_err(|status| super::failure::refused("watch", status))?;
                     let message = message.ok_or_else(ended)?;
-                    self.take(message, progress)?;
+                    self.take(message, progress).await?;
                 }
                 () = stuck(&mut self.wanted, &self.core) => self.nudge(&requests, progress),
             }
         }
     }
 
-    fn take(&self, message: WatchResponse, progress: bool) -> Result<(), End> {
+    async fn take(&self, message: WatchResponse, progress: bool) -> Result<(), End> {
         let header = message.header.clone().unwrap_or_default();
         if header.cluster_id != self.cluster_id {
             error!("Store closes: another etcd cluster answers than the one it was opened on");
@@ -122,6 +122,8 @@ impl Feed {
         };
         let revision = super::number(last.mod_revision);
         let changes = changes(&self.core, message.events.iter(), self.core.publisher.current());
+        let values = changes.iter().filter_map(|change| Some((&*change.key, &**change.value.as_ref()?)));
+        self.core.publisher.prepare(values).await;
         Ok(self.core.publisher.publish(&changes, revision)?)
     }
 
@@ -144,6 +146,7 @@ impl Feed {
     async fn rebuild(&self) -> Result<(), StoreError> {
         let all = self.core.range(&Range::default()).await?;
         info!(revision = all.revision.0, keys = all.count, "Store was read again: etcd compacted changes");
+        self.core.publisher.prepare(all.kvs.iter().map(|kv| (&*kv.key, &*kv.value))).await;
         self.core.publisher.rebuilt(&all.kvs, all.revision)
     }
 }

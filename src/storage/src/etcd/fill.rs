@@ -4,8 +4,6 @@
 //! keys, those between only touch a note. The note holds the dump's digest for as long as filling goes on;
 //! an interrupted run finds it and goes on after the last revision made. The last one removes it.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -14,7 +12,7 @@ use super::proto::{
     DeleteRequest, PutRequest, RangeRequest, RangeResponse, Request, TxnRequest, TxnResponse,
 };
 use super::{Core, Etcd};
-use crate::dump::{Dump, TTL_OF_EVENTS, ends};
+use crate::dump::{self, DumpError, DumpFile, TTL_OF_EVENTS, ends};
 use crate::{KeyValue, Revision, Store as _, StoreError};
 
 /// Revisions without keys that are made at once.
@@ -28,27 +26,31 @@ impl Etcd {
     ///
     /// # Errors
     /// When there is other data, somebody else writes, or etcd fails. It can be called again.
-    pub async fn fill(&self, dump: &Dump, mut told: impl FnMut(Revision)) -> Result<(), StoreError> {
-        let digest = dump.digest();
-        let note = Bytes::copy_from_slice(&digest);
+    pub async fn fill(&self, dump: &DumpFile, mut told: impl FnMut(Revision)) -> Result<(), StoreError> {
+        let wanted = *dump.summary();
+        let note = Bytes::copy_from_slice(&wanted.digest);
         if let Some(mut at) = self.begin(dump, &note).await? {
-            for (revision, kvs) in by_revision(dump) {
-                if revision > at {
-                    self.core.make_empty(at, revision, &note).await?;
-                    self.core.make(revision, &kvs, dump, &note).await?;
-                    at = revision;
-                    told(at);
-                }
+            for (revision, places) in dump.revisions(at) {
+                self.core.make_empty(at, revision, &note).await?;
+                let kvs = places.iter().map(|(_, place)| dump.at(*place)).collect::<Result<Vec<_>, _>>();
+                let last = (revision == wanted.revision).then_some(revision);
+                self.core.make(revision, &kvs.map_err(damaged)?, last, &note).await?;
+                at = revision;
+                told(at);
+            }
+            if at < wanted.revision {
+                self.core.make_empty(at, wanted.revision, &note).await?;
+                self.core.make(wanted.revision, &[], Some(wanted.revision), &note).await?;
             }
         }
-        if Dump::of(self).await?.digest() == digest {
+        if dump::summary(self).await? == wanted {
             return Ok(());
         }
         Err(StoreError::Corrupt { place: "etcd".into(), reason: "it does not hold what was put".into() })
     }
 
     /// The revision to go on after; `None` if all is there already.
-    async fn begin(&self, dump: &Dump, note: &Bytes) -> Result<Option<Revision>, StoreError> {
+    async fn begin(&self, dump: &DumpFile, note: &Bytes) -> Result<Option<Revision>, StoreError> {
         let key = self.core.names.own("filling");
         let question = RangeRequest { key, ..RangeRequest::default() };
         let found: RangeResponse = self.core.cluster.read(RANGE, "read", question).await?;
@@ -62,7 +64,7 @@ impl Etcd {
         if now == Revision::FIRST && held.count == 0 {
             return Ok(Some(now));
         }
-        if now == dump.revision && Dump::of(self).await?.digest() == dump.digest() {
+        if now == dump.summary().revision && dump::summary(self).await? == *dump.summary() {
             return Ok(None);
         }
         Err(other_data(&format!("it is at revision {now} and holds {} keys", held.count)))
@@ -83,12 +85,12 @@ impl Core {
         expect(last, Revision(before.0.saturating_sub(1)).max(after))
     }
 
-    /// Makes the revision of some keys.
+    /// Makes the revision of some keys; the last one removes the note.
     async fn make(
         &self,
         revision: Revision,
-        kvs: &[&KeyValue],
-        dump: &Dump,
+        kvs: &[KeyValue],
+        last: Option<Revision>,
         note: &Bytes,
     ) -> Result<(), StoreError> {
         if kvs.len() > OPERATIONS {
@@ -96,7 +98,7 @@ impl Core {
             return Err(StoreError::Invalid(said));
         }
         let own = self.names.own("filling");
-        let mut requests = vec![if revision == dump.revision {
+        let mut requests = vec![if last.is_some() {
             Request::Delete(DeleteRequest { key: own, ..DeleteRequest::default() })
         } else {
             Request::Put(PutRequest { key: own, value: note.clone(), ..PutRequest::default() })
@@ -118,18 +120,6 @@ impl Core {
     }
 }
 
-/// Every revision that wrote a key that is still there, and the last one.
-fn by_revision(dump: &Dump) -> BTreeMap<Revision, Vec<&KeyValue>> {
-    let mut all: BTreeMap<Revision, Vec<&KeyValue>> = BTreeMap::new();
-    for kv in &dump.kvs {
-        all.entry(kv.mod_revision).or_default().push(kv);
-    }
-    if dump.revision > Revision::FIRST {
-        all.entry(dump.revision).or_default();
-    }
-    all
-}
-
 fn expect(made: Revision, wanted: Revision) -> Result<(), StoreError> {
     if made == wanted {
         return Ok(());
@@ -139,4 +129,8 @@ fn expect(made: Revision, wanted: Revision) -> Result<(), StoreError> {
 
 fn other_data(what: &str) -> StoreError {
     StoreError::Occupied(format!("etcd holds other data: {what}"))
+}
+
+fn damaged(error: DumpError) -> StoreError {
+    StoreError::Corrupt { place: "the dump".to_owned(), reason: error.to_string() }
 }

@@ -58,6 +58,15 @@ impl Publisher {
         Ok(self.current())
     }
 
+    /// Waits for what the observers need before they are shown some values.
+    pub(super) async fn prepare<'v>(&self, values: impl Iterator<Item = (&'v str, &'v [u8])> + Clone) {
+        let needed: Vec<_> = {
+            let observers = self.observers.lock();
+            observers.iter().filter_map(|observer| observer.prepare(&mut values.clone())).collect()
+        };
+        futures::future::join_all(needed).await;
+    }
+
     /// Shows changes to the observers, then moves the revision.
     pub(super) fn publish(&self, changes: &[Change], revision: Revision) -> Result<(), StoreError> {
         self.tell(revision, |observer| {

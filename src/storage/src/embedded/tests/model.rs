@@ -199,6 +199,7 @@ async fn read(store: &Embedded, model: &Model, at: u8, start: u8, end: u8, limit
         end: name(end).to_owned(),
         limit,
         at: (at > 0).then_some(Revision(at)),
+        ..Range::default()
     };
     let result = store.range(range).await;
     let at = if at == 0 { model.revision() } else { at };

@@ -18,6 +18,7 @@ use super::auditing::Auditing;
 use super::authentication::{Credentials, authenticator, signing_key};
 use super::options::ServeOptions;
 use super::paths::DataDir;
+use super::platform::Platform;
 use super::posture::{self, Facts};
 use super::reload::Reloader;
 use super::steps::Steps;
@@ -33,6 +34,8 @@ pub(crate) struct Running {
     pub(crate) server: Server,
     pub(crate) pki: Arc<Pki>,
     store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    platform: Arc<Platform>,
     audit: Auditing,
     upkeep: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -68,7 +71,8 @@ pub(crate) async fn assemble(
     };
     let registry =
         Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
-    steps.wait("policies", bootstrap(&registry, options, &pki)).await?;
+    let platform = Arc::new(Platform::new(options, &pki)?);
+    steps.wait("policies", bootstrap(&registry, &platform)).await?;
     let authenticator = authenticator(options, &registry, &credentials, &mut reloader)?;
     registry.set_authenticator(authenticator.clone());
     let audit = Auditing::open(&options.audit, dir, &store).await?;
@@ -117,16 +121,15 @@ pub(crate) async fn assemble(
         .bind(address)
         .await
         .map_err(|error| super::preflight::bind_failure(address, &error))?;
-    let own = super::platform::own_objects(options, &pki)?;
     let upkeep = vec![
         stored.keep(Arc::downgrade(&registry)),
-        tokio::spawn(super::platform::keep(registry.clone(), own)),
+        tokio::spawn(platform.clone().keep(registry.clone())),
         tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run()),
         authorization::keep_current(authorities),
         reloader.run(),
-        tokio::spawn(record_uses(registry)),
+        tokio::spawn(record_uses(registry.clone())),
     ];
-    Ok(Running { server, pki, store, audit, upkeep })
+    Ok(Running { server, pki, store, registry, platform, audit, upkeep })
 }
 
 /// Tells discovery and OpenAPI of custom resources, now and whenever they change.
@@ -158,8 +161,10 @@ impl Running {
 
     /// Drains, then releases everything in the reverse order.
     pub(crate) async fn shutdown(self) -> Result<(), Failure> {
-        let Self { server, store, audit, upkeep, .. } = self;
+        let Self { server, store, registry, platform, audit, upkeep, .. } = self;
         upkeep.iter().for_each(tokio::task::JoinHandle::abort);
+        platform.leave(&registry).await;
+        drop(registry);
         server.shutdown(DRAIN).await;
         audit.close().await;
         store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
@@ -222,10 +227,10 @@ fn token_issuer(options: &ServeOptions, pki: &Pki) -> Result<TokenIssuer, Failur
         .map_err(|error| Failure::caused("service account tokens cannot be issued", &error))
 }
 
-async fn bootstrap(registry: &Arc<Registry>, options: &ServeOptions, pki: &Pki) -> Result<(), Failure> {
+async fn bootstrap(registry: &Arc<Registry>, platform: &Platform) -> Result<(), Failure> {
     let mut wanted = policies::read_platform_objects();
     wanted.extend(policies::read_bootstrap_objects());
-    wanted.extend(super::platform::own_objects(options, pki)?);
+    wanted.extend(platform.first()?);
     registry
         .bootstrap(wanted)
         .await

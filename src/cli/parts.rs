@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use portcullis_client::in_process;
-use portcullis_controllers::{Clients, USER_AGENT};
+use portcullis_controllers::{Clients, Turns, USER_AGENT};
 use portcullis_pki::{InProcessIdentity, Overrides};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,8 +24,8 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Starts all parts.
-    pub(crate) fn start(running: &Running) -> Result<Self, Failure> {
+    /// Starts all parts. Where several servers may share a store, what must run once runs in turns.
+    pub(crate) fn start(running: &Running, shared: bool) -> Result<Self, Failure> {
         let what = "the controllers cannot be started";
         let fail = |error: portcullis_pki::Error| Failure::caused(what, &error);
         let client = |identity: portcullis_pki::Result<InProcessIdentity>| {
@@ -37,7 +37,19 @@ impl Parts {
         let clients = Clients::new(manager, account)?;
         let root_ca = running.pki.authority_pem("ca").map_err(fail)?.to_owned();
         let (stop, stopping) = watch::channel(false);
-        Ok(Self { stop, controllers: tokio::spawn(portcullis_controllers::run(clients, root_ca, stopping)) })
+        let controllers = if shared {
+            let me = name();
+            tokio::spawn(portcullis_controllers::run_in_turns(
+                clients,
+                root_ca,
+                me,
+                Turns::default(),
+                stopping,
+            ))
+        } else {
+            tokio::spawn(portcullis_controllers::run(clients, root_ca, stopping))
+        };
+        Ok(Self { stop, controllers })
     }
 
     /// Stops all parts; what does not finish in time is cut off.
@@ -49,4 +61,10 @@ impl Parts {
             controllers.abort();
         }
     }
+}
+
+/// What tells this process from all others, in upstream's form.
+fn name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}_{}", host.trim(), uuid::Uuid::new_v4())
 }

@@ -16,27 +16,81 @@ use super::options::ServeOptions;
 
 /// How often it is seen to that they are there, as often as upstream does.
 const AGAIN: Duration = Duration::from_secs(10);
+/// Ports without services are looked for at the first time and then every ten minutes.
+const STRAYS_EVERY: u64 = 60;
 /// Who may name users in headers, to servers that this one forwards to.
 const FRONT_PROXY: &str = "front-proxy-client";
 
-/// Everything the server says of itself.
-pub(crate) fn own_objects(options: &ServeOptions, pki: &Pki) -> Result<Vec<(Gvr, Object)>, Failure> {
-    let mut objects = service(options)?;
-    objects.push(trust(pki)?);
-    if let Some(address) = advertised(options) {
-        objects.extend(endpoints(address, port(options))?);
-    }
-    Ok(objects)
+/// What the server says of itself again and again: pods find the server through it.
+pub(crate) struct Platform {
+    /// Whatever other servers there are.
+    objects: Vec<(Gvr, Object)>,
+    address: Option<IpAddr>,
+    port: u16,
+    /// Whether other servers may share the store.
+    shared: bool,
 }
 
-/// Puts back what the server says of itself, for ever: pods find the server through it.
-pub(crate) async fn keep(registry: Arc<Registry>, objects: Vec<(Gvr, Object)>) {
-    let mut timer = tokio::time::interval(AGAIN);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        timer.tick().await;
-        if let Err(error) = registry.bootstrap(objects.clone()).await {
-            tracing::warn!(error = error.message(), "The server's own objects were not put back");
+impl Platform {
+    pub(crate) fn new(options: &ServeOptions, pki: &Pki) -> Result<Self, Failure> {
+        let mut objects = service(options)?;
+        objects.push(trust(pki)?);
+        let shared = options.etcd_servers.as_ref().is_some_and(|servers| !servers.is_empty());
+        Ok(Self { objects, address: advertised(options), port: port(options), shared })
+    }
+
+    /// What is there from the first moment on. Of several servers each first asks who else there is.
+    pub(crate) fn first(&self) -> Result<Vec<(Gvr, Object)>, Failure> {
+        let mut objects = self.objects.clone();
+        if let Some(address) = self.address.filter(|_| !self.shared) {
+            objects.extend(endpoints(&[address], self.port)?);
+        }
+        Ok(objects)
+    }
+
+    /// Puts everything back, for ever.
+    pub(crate) async fn keep(self: Arc<Self>, registry: Arc<Registry>) {
+        let mut timer = tokio::time::interval(AGAIN);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for times in 0_u64.. {
+            timer.tick().await;
+            if let Err(why) = self.put_back(&registry).await {
+                tracing::warn!(why, "The server's own objects were not put back");
+            }
+            if times.is_multiple_of(STRAYS_EVERY)
+                && let Err(error) = registry.release_strays().await
+            {
+                tracing::warn!(error = error.message(), "Ports without services are not given up");
+            }
+        }
+    }
+
+    async fn put_back(&self, registry: &Registry) -> Result<(), String> {
+        let mut objects = self.objects.clone();
+        if let Some(address) = self.address {
+            let addresses = if self.shared {
+                registry.announce(address).await.map_err(|error| error.message().to_owned())?
+            } else {
+                vec![address]
+            };
+            objects.extend(endpoints(&addresses, self.port).map_err(|failure| failure.to_string())?);
+        }
+        registry.bootstrap(objects).await.map_err(|error| error.message().to_owned())
+    }
+
+    /// Takes this server out of the endpoints, so that nobody new comes while it drains.
+    pub(crate) async fn leave(&self, registry: &Registry) {
+        let Some(address) = self.address.filter(|_| self.shared) else { return };
+        let left = async {
+            let others = registry.withdraw(address).await.map_err(|error| error.message().to_owned())?;
+            if others.is_empty() {
+                return Ok(());
+            }
+            let objects = endpoints(&others, self.port).map_err(|failure| failure.to_string())?;
+            registry.bootstrap(objects.into()).await.map_err(|error| error.message().to_owned())
+        };
+        if let Err(why) = left.await {
+            tracing::warn!(why, "The server is still listed; its record ends by itself");
         }
     }
 }
@@ -95,8 +149,12 @@ fn outward() -> Option<IpAddr> {
     socket.local_addr().map(|address: SocketAddr| address.ip()).ok().filter(|address| !address.is_loopback())
 }
 
-fn endpoints(address: IpAddr, port: u16) -> Result<[(Gvr, Object); 2], Failure> {
-    let address_type = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+fn endpoints(addresses: &[IpAddr], port: u16) -> Result<[(Gvr, Object); 2], Failure> {
+    let address_type = if addresses.iter().all(IpAddr::is_ipv4) { "IPv4" } else { "IPv6" };
+    let listed: Vec<Value> = addresses.iter().map(|address| json!({ "ip": address.to_string() })).collect();
+    let each =
+        |address: &IpAddr| json!({ "addresses": [address.to_string()], "conditions": { "ready": true } });
+    let sliced: Vec<Value> = addresses.iter().map(each).collect();
     let ports = json!([{ "name": "https", "port": port, "protocol": "TCP" }]);
     let endpoints = json!({
         "apiVersion": "v1", "kind": "Endpoints",
@@ -104,7 +162,7 @@ fn endpoints(address: IpAddr, port: u16) -> Result<[(Gvr, Object); 2], Failure> 
             "name": "kubernetes", "namespace": "default",
             "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
         },
-        "subsets": [{ "addresses": [{ "ip": address.to_string() }], "ports": ports }],
+        "subsets": [{ "addresses": listed, "ports": ports }],
     });
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
@@ -113,7 +171,7 @@ fn endpoints(address: IpAddr, port: u16) -> Result<[(Gvr, Object); 2], Failure> 
             "labels": { "kubernetes.io/service-name": "kubernetes" },
         },
         "addressType": address_type,
-        "endpoints": [{ "addresses": [address.to_string()], "conditions": { "ready": true } }],
+        "endpoints": sliced,
         "ports": ports,
     });
     Ok([object("", "endpoints", endpoints)?, object("discovery.k8s.io", "endpointslices", slice)?])

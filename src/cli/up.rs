@@ -75,7 +75,8 @@ async fn greet(
     steps: &mut Steps,
     running: &Running,
 ) -> Result<Parts, Failure> {
-    let parts = steps.run("controllers", || Parts::start(running))?;
+    let shared = options.etcd_servers.as_ref().is_some_and(|servers| !servers.is_empty());
+    let parts = steps.run("controllers", || Parts::start(running, shared))?;
     if options.no_kubeconfig == Some(true) {
         steps.next(&format!("kubectl --kubeconfig {} get namespaces", dir.admin_kubeconfig().display()));
         return Ok(parts);

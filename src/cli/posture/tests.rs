@@ -32,7 +32,7 @@ impl World {
         let options = up::defaults(Line::try_parse_from(words).unwrap().serve);
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::resolve(Some(folder.path())).unwrap();
-        crate::cli::sealing::codec(&options, &dir).unwrap();
+        crate::cli::sealing::Plan::read(&options, &dir).unwrap().prepare();
         Self { folder, options, anonymous: Anonymous::default(), policy: portcullis_audit::DEFAULT_POLICY }
     }
 

@@ -9,6 +9,7 @@
 //! garbage                    deletes what is owned when its owners are gone
 //! quota                      counts what quotas say is used
 //! supervise                  starts a part again when it fails
+//! elect                      lets one server of several run them
 //! ```
 //!
 //! All parts read from informers that they share, under the manager's identity, and write as their own
@@ -16,6 +17,7 @@
 
 mod cluster_role_aggregation;
 mod discovery;
+mod elect;
 mod error;
 mod everything;
 mod garbage;
@@ -42,7 +44,10 @@ use crate::supervise::Supervisor;
 /// What controllers call themselves; field ownership is recorded under the part before the slash.
 pub const USER_AGENT: &str = concat!("kube-controller-manager/", env!("CARGO_PKG_VERSION"), " (portcullis)");
 
+pub use elect::Turns;
+
 /// Under whose names the controllers speak to the server.
+#[derive(Clone)]
 pub struct Clients {
     manager: Client,
     namespace: Client,
@@ -87,6 +92,18 @@ pub async fn run(clients: Clients, root_ca_pem: String, stop: watch::Receiver<bo
     furnish(&mut supervisor, &informers, &clients, root_ca_pem.into());
     watch_everything(&mut supervisor, &informers, clients);
     supervisor.stopped().await;
+}
+
+/// Runs all controllers whenever this server, which is named `me`, holds their lease, until told to stop.
+pub async fn run_in_turns(
+    clients: Clients,
+    root_ca_pem: String,
+    me: String,
+    turns: Turns,
+    stop: watch::Receiver<bool>,
+) {
+    let candidate = elect::Candidate::new(clients.manager.clone(), me, turns);
+    elect::in_turns(candidate, stop, move |end| run(clients.clone(), root_ca_pem.clone(), end)).await;
 }
 
 /// The parts that see to namespaces and roles.

@@ -1,6 +1,8 @@
 //! The storage door: the one place that writes. It takes an [`Admitted`], asks the permit again what
 //! it covers, and turns the write into one transaction.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 use portcullis_admission::{Admitted, Reservation, plugins};
@@ -337,6 +339,21 @@ async fn written(
     Ok(Written { state: State::Body(call.resource.body(&entry)?), created, uid })
 }
 
+/// Keys that are no objects: the server's own records beside them.
+impl Registry {
+    /// Removes a record that is as it was seen; false if it is not any more.
+    pub(crate) async fn forget(&self, key: Key, seen: Revision) -> Result<bool> {
+        let outcome = self.store().commit(Txn::delete(key, seen)).await.map_err(storage_error)?;
+        Ok(matches!(outcome, CommitOutcome::Committed { .. }))
+    }
+
+    /// Writes a record, which ends by itself if a time is given.
+    pub(crate) async fn record(&self, key: Key, value: Bytes, ttl: Option<Duration>) -> Result<()> {
+        let ops = vec![Op::Put { key, value, ttl }];
+        self.store().commit(Txn { ops, ..Txn::default() }).await.map(drop).map_err(storage_error)
+    }
+}
+
 /// What a failing store looks like to a client.
 pub(crate) fn storage_error(error: StoreError) -> ApiError {
     match error {
@@ -348,6 +365,10 @@ pub(crate) fn storage_error(error: StoreError) -> ApiError {
         ),
         StoreError::Future { asked, current } => future_revision(asked, current),
         StoreError::Closed => ApiError::unavailable("the store is closed"),
+        StoreError::DiskFull(why) if why.to_string().starts_with("etcdserver:") => {
+            // Upstream hands etcd's words on.
+            ApiError::new(portcullis_api::Reason::Unknown, why.to_string())
+        }
         StoreError::DiskFull(_) => ApiError::unavailable("no space is left for the store"),
         StoreError::Unavailable { .. } => ApiError::unavailable(error.to_string()),
         // Not to be repeated blindly: the write may have been made.

@@ -34,6 +34,7 @@ mod resources;
 mod respond;
 mod rest;
 mod review;
+mod servers;
 pub mod strategy;
 mod subresource;
 mod user_token;

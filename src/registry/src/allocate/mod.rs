@@ -3,7 +3,9 @@
 
 mod families;
 mod ports;
+mod strays;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
@@ -68,6 +70,19 @@ impl Claims {
     }
 }
 
+impl Claims {
+    /// Claims the ports that are new and gives up those that are not there any more.
+    fn claim_ports(&mut self, new: &Object, old: Option<&Object>) {
+        let held: BTreeSet<u16> = ports::node_ports(new).into_iter().collect();
+        let had: BTreeSet<u16> = old.map(ports::node_ports).unwrap_or_default().into_iter().collect();
+        let holder = json!({ "namespace": new.namespace(), "service": new.name() }).to_string();
+        for port in self.ports.ports() {
+            self.claimed.push((ports::claim_key(*port), holder.clone().into()));
+        }
+        self.released.extend(had.difference(&held).copied().map(ports::claim_key));
+    }
+}
+
 impl Allocator {
     pub(crate) fn new(ranges: ServiceRanges) -> Self {
         Self { ports: NodePorts::new(ranges.node_ports.clone()), ranges }
@@ -106,6 +121,7 @@ impl Registry {
             .ports
             .claim(new, old, is_trial(call))
             .map_err(|errors| call.resource.invalid(new.name(), &errors))?;
+        claims.claim_ports(new, old);
         Ok(claims)
     }
 
@@ -114,6 +130,8 @@ impl Registry {
         let mut claims = Claims::default();
         if call.resource.is("", "services") {
             claims.released.extend(address_of(last).map(address_key));
+            let ports: BTreeSet<u16> = ports::node_ports(last).into_iter().collect();
+            claims.released.extend(ports.into_iter().map(ports::claim_key));
         }
         claims
     }

@@ -1,4 +1,7 @@
 //! Node ports: one holder each, over all services.
+//!
+//! What this server has seen is in memory. What another server gives out at the same moment is not: beside
+//! its service every new port is claimed by a key of its own, which only one transaction can make.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -10,7 +13,9 @@ use portcullis_api::{Object, Value};
 use portcullis_storage::{Change, Key};
 use rand::Rng as _;
 
-const SERVICES: &str = "/registry/services/specs/";
+pub(super) const SERVICES: &str = "/registry/services/specs/";
+/// Where claims are.
+pub(super) const CLAIMS: &str = "/registry/portcullis.dev-nodeports/";
 const ATTEMPTS: usize = 512;
 
 /// Who holds which port.
@@ -35,6 +40,13 @@ pub(crate) struct Reservation {
     ports: Vec<u16>,
     /// Whether the write is a dry run, for which upstream does not ask about the range.
     trial: bool,
+}
+
+impl Reservation {
+    /// The ports that were given.
+    pub(super) fn ports(&self) -> &[u16] {
+        &self.ports
+    }
 }
 
 impl Drop for Reservation {
@@ -225,7 +237,13 @@ fn ports_mut(service: &mut Object) -> &mut [Value] {
     list.map_or(&mut [], Vec::as_mut_slice)
 }
 
-fn node_ports(service: &Object) -> Vec<u16> {
+/// The key that claims a port.
+pub(super) fn claim_key(port: u16) -> Key {
+    format!("{CLAIMS}{port}").into()
+}
+
+/// All ports on nodes that a service has.
+pub(super) fn node_ports(service: &Object) -> Vec<u16> {
     let health = service.at(&["spec", "healthCheckNodePort"]);
     ports(service)
         .iter()
@@ -236,6 +254,6 @@ fn node_ports(service: &Object) -> Vec<u16> {
         .collect()
 }
 
-fn stored_ports(value: &[u8]) -> Vec<u16> {
+pub(super) fn stored_ports(value: &[u8]) -> Vec<u16> {
     serde_json::from_slice(value).map(|map| node_ports(&Object::new(map))).unwrap_or_default()
 }

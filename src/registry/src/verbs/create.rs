@@ -39,12 +39,43 @@ pub(crate) fn decode(call: &mut Call<'_>, body: &[u8], validation: FieldValidati
     Ok(decoded.object)
 }
 
+/// What another server gave out at the same moment is not chosen again, so a few attempts are many.
+const ATTEMPTS: usize = 20;
+
 /// Admits, names, validates and stores an object whose managed fields are up to date.
 pub(crate) async fn store_new(
     call: &mut Call<'_>,
-    mut object: Object,
+    object: Object,
     options: &WriteOptions,
 ) -> Result<Written> {
+    if !call.resource.is("", "services") {
+        let stored = attempt(call, object, options).await?;
+        return stored.map_err(|taken| taken.error);
+    }
+    // A service may also fail to be stored because another server has just given out its address or port.
+    let warned = call.warnings.len();
+    for _ in 0..ATTEMPTS {
+        call.warnings.truncate(warned);
+        match attempt(call, object.clone(), options).await? {
+            Ok(written) => return Ok(written),
+            Err(taken) if already_there(call, &taken.name).is_some() => return Err(taken.error),
+            Err(_) => {}
+        }
+    }
+    Err(ApiError::unavailable("addresses or ports of a service kept being taken by other servers"))
+}
+
+/// Something that a new object needs for itself is there already: its name, as a rule.
+struct Taken {
+    name: String,
+    error: ApiError,
+}
+
+async fn attempt(
+    call: &mut Call<'_>,
+    mut object: Object,
+    options: &WriteOptions,
+) -> Result<Result<Written, Taken>> {
     call.registry.budgets().admit_object(portcullis_storage::held_bytes())?;
     let asked = object.name().to_owned();
     call.mutate(&Write::create(&asked, options), &mut object, None).await?;
@@ -62,13 +93,13 @@ pub(crate) async fn store_new(
     if options.dry_run {
         // A token that is not stored is good for nothing.
         call.minted = None;
-        return already_there(call, &name).map_or(Ok(Written::dry(admitted).into_created()), Err);
+        return already_there(call, &name).map_or(Ok(Ok(Written::dry(admitted).into_created())), Err);
     }
     if call.info.verb == Verb::Create && version.is_some_and(|version| version != "0") {
         return Err(versioned_create());
     }
     let stored = call.registry.commit(call, &name, admitted, Effect::Create { claims }).await?;
-    stored.ok_or_else(|| name_taken(call, &name, generated))
+    Ok(stored.ok_or_else(|| Taken { error: name_taken(call, &name, generated), name }))
 }
 
 /// A new object has no version yet; upstream's storage says so with a 500 that has no reason.

@@ -188,6 +188,11 @@ impl Encryption {
         }
     }
 
+    /// Whether what is stored under a key is sealed by a KMS plugin's key.
+    pub fn asks_plugin(&self, key: &str) -> bool {
+        matches!(self.rule(key).first(), Some(Provider::Kms(_)))
+    }
+
     /// Whether some provider has written a sealed value, as far as its prefix says; nothing is opened.
     pub fn knows(&self, key: &str, stored: &[u8]) -> bool {
         !stored.starts_with(SEALED)

@@ -141,6 +141,11 @@ impl Cluster {
         let _ = self.current.compare_exchange(place, next, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    /// How many members are known.
+    pub(super) fn size(&self) -> usize {
+        self.members.len()
+    }
+
     /// The member in use.
     pub(super) fn in_use(&self) -> usize {
         self.current.load(Ordering::Acquire)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Core;
 use super::cluster::{STATUS, WATCH};
@@ -26,6 +26,8 @@ use crate::{Change, Range, Revision, StoreError};
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Between attempts to open the watch again, at most.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long a member may take to tell its version.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The task that follows etcd.
@@ -92,8 +94,7 @@ impl Feed {
     async fn watch(&mut self) -> Result<std::convert::Infallible, End> {
         let after = self.core.publisher.current();
         let (requests, mut stream, place) = open(&self.core, after).await?;
-        let status = self.core.cluster.ask(place, STATUS, StatusRequest {}).await;
-        let progress = status.is_ok_and(|status: StatusResponse| tells_progress(&status.version));
+        let progress = self.tells_progress(place).await;
         loop {
             tokio::select! {
                 message = stream.message() => {
@@ -104,6 +105,22 @@ impl Feed {
                 () = stuck(&mut self.wanted, &self.core) => self.nudge(&requests, progress),
             }
         }
+    }
+
+    /// Whether progress can be trusted: the member of this watch and all others that answer must be of a version
+    /// that tells it right. The oldest counts, since the watch may go on at any of them.
+    async fn tells_progress(&self, place: usize) -> bool {
+        let all = (0..self.core.cluster.size()).map(|member| async move {
+            let status = self.core.cluster.ask(member, STATUS, StatusRequest {});
+            let status: StatusResponse = tokio::time::timeout(ASK_WITHIN, status).await.ok()?.ok()?;
+            Some((member, status.version))
+        });
+        let answered: Vec<(usize, String)> =
+            futures::future::join_all(all).await.into_iter().flatten().collect();
+        let trusted = answered.iter().all(|(_, version)| tells_progress(version))
+            && answered.iter().any(|(member, _)| *member == place);
+        debug!(?answered, trusted, "Versions of etcd");
+        trusted
     }
 
     async fn take(&self, message: WatchResponse, progress: bool) -> Result<(), End> {

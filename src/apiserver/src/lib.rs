@@ -12,7 +12,6 @@
 mod arrival;
 mod discovery;
 mod dispatch;
-mod go_duration;
 mod health;
 mod in_process;
 mod listener;

@@ -6,6 +6,7 @@
 mod escape;
 mod limits;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -185,12 +186,23 @@ impl Shape {
     /// An object whose type has this name.
     #[must_use]
     pub fn object(name: &str, properties: Vec<Property>) -> Self {
+        Self::with_fields(name, properties, escape)
+    }
+
+    /// The same, of a type that is declared here and not by a schema: its fields go by their own names, words of
+    /// the language among them.
+    #[must_use]
+    pub fn declared(name: &str, properties: Vec<Property>) -> Self {
+        Self::with_fields(name, properties, |name| Some(name.into()))
+    }
+
+    fn with_fields(name: &str, properties: Vec<Property>, spell: fn(&str) -> Option<Cow<'_, str>>) -> Self {
         let mut least = limits::EMPTY;
         let mut fields = Vec::new();
         for Property { name, shape, counted } in &properties {
             let Some(kind) = shape.cel_type() else { continue };
-            if let Some(escaped) = escape(name) {
-                fields.push((escaped, kind));
+            if let Some(spelled) = spell(name) {
+                fields.push((spelled, kind));
             }
             if *counted {
                 least = least.saturating_add(limits::count(name.len()) + shape.bounds.least_size + 4);

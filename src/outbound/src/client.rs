@@ -174,9 +174,31 @@ impl Client {
         backoff: Backoff,
         again: impl Fn(&CallError) -> bool,
     ) -> Result<Reply, CallError> {
+        self.send_each(request, backoff, again, |_, _| {}).await
+    }
+
+    /// As [`Client::send_again`], telling how long each call took and how it ended.
+    pub async fn send_again_telling(
+        &self,
+        request: &Request,
+        backoff: Backoff,
+        tell: impl FnMut(Duration, Result<(), &CallError>),
+    ) -> Result<Reply, CallError> {
+        self.send_each(request, backoff, CallError::may_pass, tell).await
+    }
+
+    async fn send_each(
+        &self,
+        request: &Request,
+        backoff: Backoff,
+        again: impl Fn(&CallError) -> bool,
+        mut tell: impl FnMut(Duration, Result<(), &CallError>),
+    ) -> Result<Reply, CallError> {
         let mut made = 0;
         loop {
+            let begun = Instant::now();
             let outcome = self.send(request).await.and_then(Reply::success);
+            tell(begun.elapsed(), outcome.as_ref().map(drop));
             made += 1;
             let Err(error) = &outcome else { return outcome };
             let Some(pause) = backoff.pause(made).filter(|_| again(error)) else { return outcome };

@@ -16,6 +16,7 @@ mod client;
 mod dial;
 mod endpoint;
 mod error;
+pub mod go_duration;
 mod guard;
 mod hook;
 mod kubeconfig;

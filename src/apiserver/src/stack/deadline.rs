@@ -11,11 +11,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use portcullis_api::attributes::query;
 use portcullis_api::{ApiError, Body, BodyError, Reason};
+use portcullis_outbound::go_duration;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tower::{Layer, Service};
 
 use crate::arrival::Arrival;
-use crate::go_duration;
 
 /// A response that is larger must leave within the deadline again, or its client is too slow.
 const SMALL: u64 = 64 * 1024;

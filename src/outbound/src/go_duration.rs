@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads a duration; `None` for one below zero. The error is Go's own.
-pub(crate) fn parse(text: &str) -> Result<Option<Duration>, String> {
+pub fn parse(text: &str) -> Result<Option<Duration>, String> {
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portcullis_authn::UserTokens;
-use portcullis_authz::{Authorities, Plan};
+use portcullis_authz::{Authorities, Plan, WebhookFlags};
+use portcullis_outbound::go_duration;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -30,15 +31,21 @@ pub(super) fn authorities(
 
 fn plan(options: &ServeOptions) -> Result<Plan, Failure> {
     let what = "authorization cannot be set up";
+    let flags = webhook_flags(options)?;
     let plan = match (&options.authorization_mode, &options.authorization_config) {
-        (Some(_), Some(_)) => {
-            let why = "--authorization-config can not be specified when --authorization-mode is";
+        (modes, Some(_)) if modes.is_some() || flags.are_set() => {
+            let why = "--authorization-config can not be specified when --authorization-mode or \
+                       --authorization-webhook-* flags are defined";
             return Err(Failure::because(what, why));
         }
-        (Some(modes), None) => Plan::modes(modes),
+        (Some(modes), _) => Plan::modes(modes, &flags),
         (None, Some(path)) => {
             let text = super::authentication::read(path, "--authorization-config")?;
-            Plan::configuration(&text)
+            Plan::configuration(path.clone(), &text)
+        }
+        (None, None) if flags.config_file.is_some() => {
+            let why = "cannot specify --authorization-webhook-config-file without mode Webhook";
+            return Err(Failure::because(what, why));
         }
         (None, None) => Ok(Plan::default()),
     };
@@ -49,10 +56,39 @@ fn plan(options: &ServeOptions) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// Looks after the policy files until it is stopped.
+fn webhook_flags(options: &ServeOptions) -> Result<WebhookFlags, Failure> {
+    let ttl = |flag: &str, text: &Option<String>| {
+        let Some(text) = text else { return Ok(None) };
+        let refused = |why: &str| {
+            Failure::because(
+                "authorization cannot be set up",
+                &format!("invalid argument {text:?} for {flag}: {why}"),
+            )
+        };
+        match go_duration::parse(text) {
+            Ok(Some(ttl)) => Ok(Some(ttl)),
+            Ok(None) => Err(refused("is below zero")),
+            Err(why) => Err(refused(&why)),
+        }
+    };
+    Ok(WebhookFlags {
+        config_file: options.authorization_webhook_config_file.clone(),
+        version: options.authorization_webhook_version.clone(),
+        authorized_ttl: ttl(
+            "--authorization-webhook-cache-authorized-ttl",
+            &options.authorization_webhook_cache_authorized_ttl,
+        )?,
+        unauthorized_ttl: ttl(
+            "--authorization-webhook-cache-unauthorized-ttl",
+            &options.authorization_webhook_cache_unauthorized_ttl,
+        )?,
+    })
+}
+
+/// Looks after the policy files and the configuration until it is stopped.
 pub(super) fn keep_current(authorities: Authorities) -> JoinHandle<()> {
     tokio::spawn(async move {
-        if authorities.files.is_empty() {
+        if !authorities.have_files() {
             return;
         }
         let mut clock = interval(LOOK);

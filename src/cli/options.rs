@@ -73,7 +73,7 @@ pub(crate) struct ServeOptions {
     /// Permit to switch off admission plugins that guard identities and namespaces.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) insecure_admission_without_guards: Option<bool>,
-    /// The authorizers in the order in which they are asked: Node, PolicyFiles, RBAC, ABAC, AlwaysDeny or
+    /// The authorizers in the order in which they are asked: Node, PolicyFiles, RBAC, ABAC, Webhook, AlwaysDeny or
     /// AlwaysAllow; Node,PolicyFiles,RBAC by default.
     #[arg(long, value_name = "MODES", value_delimiter = ',')]
     pub(crate) authorization_mode: Option<Vec<String>>,
@@ -83,6 +83,18 @@ pub(crate) struct ServeOptions {
     /// File of Kubernetes attribute policies, one JSON object a line, for mode ABAC.
     #[arg(long, value_name = "FILE")]
     pub(crate) authorization_policy_file: Option<PathBuf>,
+    /// A kubeconfig file of the webhook that decides, for mode Webhook.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authorization_webhook_config_file: Option<PathBuf>,
+    /// The version of the reviews it is sent; v1beta1 by default, as upstream.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) authorization_webhook_version: Option<String>,
+    /// How long what it allows is kept; 5m by default.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) authorization_webhook_cache_authorized_ttl: Option<String>,
+    /// How long what it does not allow is kept; 30s by default.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) authorization_webhook_cache_unauthorized_ttl: Option<String>,
     /// Directory of policy files, which are read again when they change.
     #[arg(long, value_name = "DIR")]
     pub(crate) policy_dir: Option<PathBuf>,
@@ -267,6 +279,18 @@ impl ServeOptions {
             authorization_mode: self.authorization_mode.or(file.authorization_mode),
             authorization_config: self.authorization_config.or(file.authorization_config),
             authorization_policy_file: self.authorization_policy_file.or(file.authorization_policy_file),
+            authorization_webhook_config_file: self
+                .authorization_webhook_config_file
+                .or(file.authorization_webhook_config_file),
+            authorization_webhook_version: self
+                .authorization_webhook_version
+                .or(file.authorization_webhook_version),
+            authorization_webhook_cache_authorized_ttl: self
+                .authorization_webhook_cache_authorized_ttl
+                .or(file.authorization_webhook_cache_authorized_ttl),
+            authorization_webhook_cache_unauthorized_ttl: self
+                .authorization_webhook_cache_unauthorized_ttl
+                .or(file.authorization_webhook_cache_unauthorized_ttl),
             policy_dir: self.policy_dir.or(file.policy_dir),
             policy_shadow_dir: self.policy_shadow_dir.or(file.policy_shadow_dir),
             insecure_authorization_always_allow: self

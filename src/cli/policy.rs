@@ -39,6 +39,8 @@ enum Command {
     Can(Can),
     /// Say which requests of an audit log would end otherwise.
     Replay(Replay),
+    /// Write the smallest roles that allow what somebody did according to an audit log.
+    Role(Least),
     /// Write a page for an auditor: who can, what is risky, what changed.
     Report(Report),
     /// Explain a decision by its id.
@@ -132,6 +134,15 @@ struct Replay {
 }
 
 #[derive(Args, Debug)]
+struct Least {
+    /// The user's name; `system:serviceaccount:NAMESPACE:NAME` for a service account.
+    user: String,
+    /// The audit log, one event a line.
+    #[arg(long, value_name = "LOG")]
+    audit: PathBuf,
+}
+
+#[derive(Args, Debug)]
 struct Report {
     /// Files and directories: RBAC objects as YAML or JSON, policy files.
     #[arg(required = true, value_name = "PATH")]
@@ -139,6 +150,12 @@ struct Report {
     /// The file or directory as it was, to tell what changed.
     #[arg(long, value_name = "OLD")]
     since: Option<PathBuf>,
+    /// An audit log, to tell who came and how.
+    #[arg(long, value_name = "LOG")]
+    audit: Option<PathBuf>,
+    /// The label of namespaces that names their tenant.
+    #[arg(long, value_name = "KEY", default_value = "tenant")]
+    tenant_label: String,
     /// The file to write; standard output if none is named.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -169,6 +186,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Can(arguments) if !arguments.paths.is_empty() => offline::can(arguments),
         Command::Can(arguments) => live::can(arguments),
         Command::Replay(arguments) => offline::replay(arguments),
+        Command::Role(arguments) => offline::role(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Explain(arguments) => live::explain(arguments),
         Command::Unused(arguments) => live::unused(arguments),

@@ -44,13 +44,17 @@ impl<'p> Question<'p> {
     }
 
     /// The answer.
-    pub(crate) fn answer(self, authorities: &Authorities, query: &str) -> Result<Response<Body>, ApiError> {
+    pub(crate) async fn answer(
+        self,
+        authorities: &Authorities,
+        query: &str,
+    ) -> Result<Response<Body>, ApiError> {
         let told = match self {
             Self::Report => authorities.report(),
             Self::Uses => authorities.uses(),
             Self::Can => can(authorities, query)?,
             Self::WhoCan => who_can(authorities, query)?,
-            Self::Explain(id) => authorities.explain(id).ok_or_else(not_kept)?,
+            Self::Explain(id) => authorities.explain(id).await.ok_or_else(not_kept)?,
         };
         Ok(respond::json(told.to_string()))
     }

@@ -105,7 +105,8 @@ fn percentiles(chain: &Chain) {
     took.sort_unstable();
     let at = |share: usize| took.get(took.len().saturating_mul(share) / 1_000).copied().unwrap_or_default();
     println!(
-        "{SAMPLES} decisions about changing users: median {:?}, p99 {:?}, p99.9 {:?}",
+        "{MANY} bindings, {MANY} rules of policy files, {MANY} users, cache cold ({SAMPLES} decisions): \
+         median {:?} (at most 4us), p99 {:?} (at most 25us), p99.9 {:?}",
         at(500),
         at(990),
         at(999)

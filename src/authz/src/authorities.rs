@@ -7,26 +7,30 @@
 
 mod configuration;
 mod modes;
+mod plan;
+mod reload;
 mod report;
 
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use portcullis_api::UserInfo;
 use portcullis_authn::UserTokens;
 
 pub use modes::Mode;
+pub use plan::{Plan, PlanError, WebhookFlags};
 pub(crate) use report::tell;
 
+use self::plan::Place;
+use self::reload::Configured;
 use crate::attributes::Attributes;
-use crate::chain::{Authorizer, Chain};
+use crate::chain::{Authorizer, Chain, Link};
 use crate::decision::{Decision, Reason};
-use crate::files::{ABAC, LoadError, NamespaceLabels, PolicyFiles, Source};
+use crate::files::{ABAC, NamespaceLabels, PolicyFiles, Source};
 use crate::listing::Rules;
 use crate::node::NodeAuthorizer;
 use crate::rbac::RbacIndex;
 use crate::scopes::TokenScopes;
+use crate::webhook::Webhook;
 
 /// The chain and everything that writes keep current.
 #[derive(Clone)]
@@ -41,90 +45,49 @@ pub struct Authorities {
     pub labels: NamespaceLabels,
     /// The policy files in use; those only tried out are last.
     pub files: Vec<PolicyFiles>,
+    built_ins: BuiltIns,
+    configured: Option<Arc<Configured>>,
 }
 
-/// Which authorizers are asked, in what order, and where their files are.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Plan {
+/// The authorizers of this program: they stay when the configuration is read again.
+#[derive(Clone)]
+struct BuiltIns {
+    /// Those the chain was begun with.
     modes: Vec<Mode>,
-    /// Rules of ours.
-    pub policy_dir: Option<PathBuf>,
-    /// Kubernetes' attribute policies.
-    pub abac_file: Option<PathBuf>,
-    /// Rules that are only tried out: counted, never decisive.
-    pub shadow_dir: Option<PathBuf>,
+    rbac: RbacIndex,
+    nodes: NodeAuthorizer,
+    rules: Option<PolicyFiles>,
+    abac: Option<PolicyFiles>,
 }
 
-/// Why a configuration cannot be used.
-#[derive(Debug, PartialEq, Eq)]
-pub enum PlanError {
-    /// Its own words.
-    Wrong(String),
-    /// A policy file.
-    File(LoadError),
-}
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Wrong(why) => f.write_str(why),
-            Self::File(error) => error.fmt(f),
+impl BuiltIns {
+    /// The chain that a plan describes.
+    fn links(&self, plan: &Plan) -> Result<Vec<Link>, PlanError> {
+        let mut links = Vec::new();
+        for place in &plan.places {
+            match place {
+                Place::Ours(mode) => links.extend(self.link(*mode)),
+                Place::Webhook(webhook) => {
+                    let made = Webhook::new(webhook).map_err(|why| {
+                        PlanError::Wrong(format!("authorization webhook {}: {why}", webhook.name))
+                    })?;
+                    links.push(Link::to_webhook(made));
+                }
+            }
         }
-    }
-}
-
-impl std::error::Error for PlanError {}
-
-impl From<LoadError> for PlanError {
-    fn from(error: LoadError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl Default for Plan {
-    /// Node, policy files, RBAC.
-    fn default() -> Self {
-        Self::of(vec![Mode::Node, Mode::PolicyFiles, Mode::Rbac])
-    }
-}
-
-impl Plan {
-    fn of(modes: Vec<Mode>) -> Self {
-        Self { modes, policy_dir: None, abac_file: None, shadow_dir: None }
+        Ok(links)
     }
 
-    /// The modes of `--authorization-mode`.
-    ///
-    /// # Errors
-    /// A mode that is none, or is named twice.
-    pub fn modes<S: AsRef<str>>(words: &[S]) -> Result<Self, PlanError> {
-        modes::parse(words).map(Self::of).map_err(PlanError::Wrong)
-    }
-
-    /// The authorizers of an `AuthorizationConfiguration` file.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, and what is not supported.
-    pub fn configuration(text: &str) -> Result<Self, PlanError> {
-        configuration::parse(text).map(Self::of).map_err(PlanError::Wrong)
-    }
-
-    /// Whether an authorizer is asked that allows everything.
-    pub fn allows_everything(&self) -> bool {
-        self.modes.contains(&Mode::AlwaysAllow)
-    }
-
-    fn check(&self) -> Result<(), PlanError> {
-        let wrong = |why: &str| Err(PlanError::Wrong(why.to_owned()));
-        match (self.modes.contains(&Mode::Abac), &self.abac_file) {
-            (true, None) => return wrong("authorization-mode ABAC's authorization policy file not passed"),
-            (false, Some(_)) => return wrong("cannot specify --authorization-policy-file without mode ABAC"),
-            _ => {}
-        }
-        if self.policy_dir.is_some() && !self.modes.contains(&Mode::PolicyFiles) {
-            return wrong("cannot specify --policy-dir without mode PolicyFiles");
-        }
-        Ok(())
+    fn link(&self, mode: Mode) -> Option<Link> {
+        Some(match mode {
+            Mode::Node => Link::to(self.nodes.clone()),
+            Mode::Rbac => Link::to(self.rbac.clone()),
+            Mode::AlwaysAllow => Link::to(Always(true)),
+            Mode::AlwaysDeny => Link::to(Always(false)),
+            // A mode without files has no opinion on anything.
+            Mode::PolicyFiles => Link::to(self.rules.clone()?),
+            Mode::Abac => Link::to(self.abac.clone()?),
+        })
     }
 }
 
@@ -132,8 +95,28 @@ impl Authorities {
     /// Node, policy files if there are any, and RBAC, knowing of nothing yet.
     pub fn built_in() -> Self {
         let (rbac, nodes, labels) = (RbacIndex::new(), NodeAuthorizer::new(), NamespaceLabels::new());
-        let chain = Arc::new(Chain::new().then(nodes.clone()).then(rbac.clone()));
-        Self { chain, rbac, nodes, labels, files: Vec::new() }
+        let chain = Chain::new().then(nodes.clone()).then(rbac.clone());
+        Self::of(chain, rbac, nodes, labels, Vec::new())
+    }
+
+    /// The same with another chain.
+    #[must_use]
+    pub fn with_chain(self, chain: Chain) -> Self {
+        Self { chain: Arc::new(chain), ..self }
+    }
+
+    /// A chain that stays as it is, with what it is made of.
+    pub(crate) fn of(
+        chain: Chain,
+        rbac: RbacIndex,
+        nodes: NodeAuthorizer,
+        labels: NamespaceLabels,
+        files: Vec<PolicyFiles>,
+    ) -> Self {
+        let (own_rbac, own_nodes) = (rbac.clone(), nodes.clone());
+        let built_ins =
+            BuiltIns { modes: Vec::new(), rbac: own_rbac, nodes: own_nodes, rules: None, abac: None };
+        Self { chain: Arc::new(chain), rbac, nodes, labels, files, built_ins, configured: None }
     }
 
     /// What a plan says, with all its files read.
@@ -150,45 +133,49 @@ impl Authorities {
     /// A contradiction, or a file that cannot be used.
     pub fn build_for(plan: &Plan, tokens: Option<UserTokens>) -> Result<Self, PlanError> {
         plan.check()?;
-        let (rbac, nodes, labels) = (RbacIndex::new(), NodeAuthorizer::new(), NamespaceLabels::new());
-        let open = |name, source| PolicyFiles::open(name, source, labels.clone());
-        let chain = Chain::new();
-        let mut chain = match tokens {
-            Some(tokens) => chain.guard(TokenScopes::new(tokens)),
-            None => chain,
+        let labels = NamespaceLabels::new();
+        let open = |name, source: Option<Source>| {
+            source.map(|source| PolicyFiles::open(name, source, labels.clone())).transpose()
         };
-        let mut files = Vec::new();
-        for mode in &plan.modes {
-            chain = match (mode, &plan.policy_dir, &plan.abac_file) {
-                (Mode::Node, ..) => chain.then(nodes.clone()),
-                (Mode::Rbac, ..) => chain.then(rbac.clone()),
-                (Mode::AlwaysAllow, ..) => chain.then(Always(true)),
-                (Mode::AlwaysDeny, ..) => chain.then(Always(false)),
-                (Mode::PolicyFiles, Some(dir), _) => {
-                    let set = open(Mode::PolicyFiles.as_str(), Source::Directory(dir.clone()))?;
-                    files.push(set.clone());
-                    chain.guard(set.refusals()).then(set)
-                }
-                (Mode::Abac, _, Some(file)) => {
-                    let set = open(ABAC, Source::AbacFile(file.clone()))?;
-                    files.push(set.clone());
-                    chain.then(set)
-                }
-                (Mode::PolicyFiles, None, _) | (Mode::Abac, _, None) => chain,
-            };
+        let directory = |dir: &Option<_>| dir.clone().map(Source::Directory);
+        let rules = open(Mode::PolicyFiles.as_str(), directory(&plan.policy_dir))?;
+        let abac = open(ABAC, plan.abac_file.clone().map(Source::AbacFile))?;
+        let shadow = open("Shadow", directory(&plan.shadow_dir))?;
+        let files = [&rules, &abac, &shadow].into_iter().flatten().cloned().collect();
+        let modes = plan.places.iter().filter_map(|place| match place {
+            Place::Ours(mode) => Some(*mode),
+            Place::Webhook(_) => None,
+        });
+        let (rbac, nodes) = (RbacIndex::new(), NodeAuthorizer::new());
+        let built_ins =
+            BuiltIns { modes: modes.collect(), rbac: rbac.clone(), nodes: nodes.clone(), rules, abac };
+        let mut chain = Chain::new();
+        if let Some(tokens) = tokens {
+            chain = chain.guard(TokenScopes::new(tokens));
         }
-        if let Some(dir) = &plan.shadow_dir {
-            let set = open("Shadow", Source::Directory(dir.clone()))?;
-            files.push(set.clone());
-            chain = chain.shadow(set);
+        if let Some(rules) = &built_ins.rules {
+            chain = chain.guard(rules.refusals());
         }
-        Ok(Self { chain: Arc::new(chain), rbac, nodes, labels, files })
+        if let Some(shadow) = shadow {
+            chain = chain.shadow(shadow);
+        }
+        chain.replace(built_ins.links(plan)?);
+        let configured = Configured::of(plan).map(Arc::new);
+        Ok(Self { chain: Arc::new(chain), rbac, nodes, labels, files, built_ins, configured })
     }
 
-    /// Reads policy files again that changed.
+    /// Whether there are files to be read again.
+    pub fn have_files(&self) -> bool {
+        self.configured.is_some() || !self.files.is_empty()
+    }
+
+    /// Reads policy files and the configuration again if they changed.
     pub fn refresh(&self) {
         for files in &self.files {
             files.refresh();
+        }
+        if let Some(configured) = &self.configured {
+            configured.refresh(self);
         }
     }
 }

@@ -14,10 +14,13 @@ use portcullis_audit::{AuditSlot, HasSlot};
 use tower::{Layer, Service};
 use tracing::info;
 
+use crate::answers::Answers;
+use crate::attributes::Attributes;
 use crate::chain::Chain;
 use crate::decision::Receipt;
 use crate::evidence::{Authorized, Seated};
 use crate::permit::{Permit, Refusal};
+use crate::receipts::Decided;
 
 const DECISION: &str = "authorization.k8s.io/decision";
 const REASON: &str = "authorization.k8s.io/reason";
@@ -25,6 +28,8 @@ const RECEIPT: &str = "portcullis.io/decision-id";
 
 /// Names the decision about a request, on every answer to one that was decided.
 pub(crate) const DECISION_ID: HeaderName = HeaderName::from_static("portcullis-decision-id");
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send>>;
 
 /// Makes [`Authorize`] services.
 #[derive(Clone)]
@@ -54,19 +59,41 @@ pub struct Authorize<S> {
 
 impl<S> Service<Seated> for Authorize<S>
 where
-    S: Service<Authorized, Response = Response<Body>, Error = ApiError>,
+    S: Service<Authorized, Response = Response<Body>, Error = ApiError> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ApiError>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Seated) -> Self::Future {
-        match Permit::decided(&self.chain, request.user().clone(), Arc::clone(request.info())) {
+        let answers = Answers::default();
+        let receipt = self.chain.weigh(request.user(), &Attributes::from(&**request.info()), &answers);
+        if !answers.are_missing() {
+            return self.go_on(request, receipt, answers);
+        }
+        // The service that was found ready is the one to be called.
+        let other = self.clone();
+        let mut ready = std::mem::replace(self, other);
+        Box::pin(async move {
+            let asked = Attributes::from(&**request.info());
+            let receipt = ready.chain.settle_with(request.user(), &asked, &answers).await;
+            ready.go_on(request, receipt, answers).await
+        })
+    }
+}
+
+impl<S> Authorize<S>
+where
+    S: Service<Authorized, Response = Response<Body>, Error = ApiError>,
+    S::Future: Send + 'static,
+{
+    fn go_on(&mut self, request: Seated, receipt: Receipt, answers: Answers) -> Answer {
+        match Permit::decided(receipt, request.user().clone(), Arc::clone(request.info()), answers) {
             Ok(permit) => {
                 let id = permit.receipt().map(|receipt| {
                     self.record("allow", &request, receipt);
@@ -98,7 +125,8 @@ impl<S> Authorize<S> {
                 path = %info.path, decision.id = %receipt.id(), "Request denied"
             );
         }
-        self.chain.receipts().keep(user, info, receipt.clone());
+        let (audit_id, generation) = (request.slot().audit_id(), self.chain.generation(user));
+        self.chain.receipts().keep(&Decided { user, info, audit_id, generation }, receipt.clone());
     }
 }
 

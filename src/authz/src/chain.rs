@@ -8,15 +8,26 @@
 //!
 //! The first Allow or Deny wins. No opinion at the end is a refusal. An authorizer that errs has no
 //! opinion; a guard that errs denies.
+//!
+//! All of this is a pure function. Where the configuration names a webhook, its answers are among what it is a function
+//! of: [`Chain::weigh`] decides by those there are, [`Chain::settle`] waits for those that are missing.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
 use portcullis_api::UserInfo;
 
+use crate::answers::Answers;
 use crate::attributes::Attributes;
-use crate::decision::{Decision, Grounds, Reason, Receipt};
+use crate::decision::{By, Decision, Grounds, Reason, Receipt};
 use crate::files::PolicyFiles;
 use crate::listing::Rules;
+use crate::metrics::Settled;
 use crate::receipts::Receipts;
 use crate::shadow::Shadow;
+use crate::webhook::{Look, Webhook};
 
 /// The group that nothing binds.
 pub const MASTERS: &str = "system:masters";
@@ -57,9 +68,64 @@ pub trait Guard: Send + Sync {
 #[derive(Default)]
 pub struct Chain {
     guards: Vec<Box<dyn Guard>>,
-    authorizers: Vec<Box<dyn Authorizer>>,
+    links: ArcSwap<Vec<Link>>,
+    /// Counts how often the links were replaced.
+    replaced: AtomicU64,
     receipts: Receipts,
     shadow: Option<Shadow>,
+}
+
+/// One place in the chain.
+#[derive(Clone)]
+pub(crate) struct Link {
+    who: Who,
+    settled: Arc<OnceLock<Settled>>,
+}
+
+#[derive(Clone)]
+enum Who {
+    Us(Arc<dyn Authorizer>),
+    Webhook(Arc<Webhook>),
+}
+
+impl Link {
+    pub(crate) fn to(authorizer: impl Authorizer + 'static) -> Self {
+        Self { who: Who::Us(Arc::new(authorizer)), settled: Arc::default() }
+    }
+
+    pub(crate) fn to_webhook(webhook: Webhook) -> Self {
+        Self { who: Who::Webhook(Arc::new(webhook)), settled: Arc::default() }
+    }
+
+    fn by(&self) -> By {
+        match &self.who {
+            Who::Us(authorizer) => By::Us(authorizer.name()),
+            Who::Webhook(webhook) => By::Webhook(Arc::clone(webhook.name())),
+        }
+    }
+
+    fn webhook(&self) -> Option<&Arc<Webhook>> {
+        match &self.who {
+            Who::Us(_) => None,
+            Who::Webhook(webhook) => Some(webhook),
+        }
+    }
+
+    fn authorizer(&self) -> Option<&dyn Authorizer> {
+        match &self.who {
+            Who::Us(authorizer) => Some(&**authorizer),
+            Who::Webhook(_) => None,
+        }
+    }
+
+    fn count(&self, decision: &Decision) {
+        let counters = self.settled.get_or_init(|| match &self.who {
+            Who::Us(authorizer) => Settled::of(authorizer.name(), &authorizer.name().to_lowercase()),
+            Who::Webhook(webhook) => Settled::of("Webhook", webhook.name()),
+        });
+        let counter = if decision.is_allowed() { &counters.allowed } else { &counters.denied };
+        counter.increment(1);
+    }
 }
 
 impl Chain {
@@ -77,8 +143,10 @@ impl Chain {
 
     /// Adds an authorizer behind those there are.
     #[must_use]
-    pub fn then(mut self, authorizer: impl Authorizer + 'static) -> Self {
-        self.authorizers.push(Box::new(authorizer));
+    pub fn then(self, authorizer: impl Authorizer + 'static) -> Self {
+        let mut links = Vec::clone(&self.links.load());
+        links.push(Link::to(authorizer));
+        self.links.store(Arc::new(links));
         self
     }
 
@@ -87,6 +155,12 @@ impl Chain {
     pub fn shadow(mut self, files: PolicyFiles) -> Self {
         self.shadow = Some(Shadow::new(files));
         self
+    }
+
+    /// Puts other authorizers behind the guards. Every decision after this returns is theirs.
+    pub(crate) fn replace(&self, links: Vec<Link>) {
+        self.links.store(Arc::new(links));
+        self.replaced.fetch_add(1, Ordering::Release);
     }
 
     /// The recent decisions about requests.
@@ -104,56 +178,134 @@ impl Chain {
         !user.in_group(MASTERS) && self.guards.iter().any(|guard| guard.objection(user, attributes).is_some())
     }
 
-    /// What each guard and authorizer says, asked without regard to the others.
-    pub fn walk(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Vec<(&'static str, Decision)> {
+    /// What each guard and authorizer says, asked without regard to the others. A webhook that would have to be
+    /// asked says nothing.
+    pub(crate) fn walk(
+        &self,
+        user: &UserInfo,
+        attributes: &Attributes<'_>,
+        answers: &Answers,
+    ) -> Vec<(Cow<'static, str>, Option<Decision>, Option<Arc<Webhook>>)> {
         let object = |guard: &dyn Guard| match guard.objection(user, attributes) {
             Some(reason) => Decision::deny(reason),
             None => Decision::no_opinion(),
         };
-        let guards = self.guards.iter().map(|guard| (guard.name(), object(&**guard)));
-        guards.chain(self.authorizers.iter().map(|one| (one.name(), one.decide(user, attributes)))).collect()
+        let mut said: Vec<_> =
+            self.guards.iter().map(|guard| (guard.name().into(), Some(object(&**guard)), None)).collect();
+        for link in self.links.load().iter() {
+            said.push(match &link.who {
+                Who::Us(one) => (one.name().into(), Some(one.decide(user, attributes)), None),
+                Who::Webhook(webhook) => {
+                    let decision = match webhook.look(user, attributes, answers) {
+                        Look::Excluded => Some(Decision::no_opinion()),
+                        Look::Says(decision) => Some(decision),
+                        Look::Unasked => None,
+                    };
+                    (webhook.name().to_string().into(), decision, Some(Arc::clone(webhook)))
+                }
+            });
+        }
+        said
     }
 
     /// The names of the authorizers, in order.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        let guards = self.guards.iter().map(|g| g.name());
-        [MASTERS].into_iter().chain(guards).chain(self.authorizers.iter().map(|a| a.name()))
+    pub fn names(&self) -> Vec<String> {
+        let guards = self.guards.iter().map(|guard| guard.name());
+        let ours = [MASTERS].into_iter().chain(guards).map(str::to_owned);
+        let links = self.links.load();
+        let authorizers = links.iter().map(|link| match link.by() {
+            By::Us(name) => name.to_owned(),
+            By::Webhook(name) => format!("Webhook {name}"),
+        });
+        ours.chain(authorizers).collect()
     }
 
-    /// Decides.
+    /// The webhooks it may have to ask, in order.
+    pub(crate) fn webhooks(&self) -> Vec<Arc<Webhook>> {
+        self.links.load().iter().filter_map(Link::webhook).cloned().collect()
+    }
+
+    /// Decides without waiting and without a webhook's new word: where one would have to be asked, it is a refusal.
     pub fn decide(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Receipt {
+        self.weigh(user, attributes, &Answers::default())
+    }
+
+    /// Decides, waiting for webhooks where they must be asked.
+    pub async fn settle(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Receipt {
+        self.settle_with(user, attributes, &Answers::default()).await
+    }
+
+    /// The same, with answers that there are already.
+    pub(crate) async fn settle_with(
+        &self,
+        user: &UserInfo,
+        attributes: &Attributes<'_>,
+        answers: &Answers,
+    ) -> Receipt {
+        loop {
+            let receipt = self.weigh(user, attributes, answers);
+            if !answers.fetch().await {
+                return receipt;
+            }
+        }
+    }
+
+    /// Decides by the answers of webhooks that there are. Where one is missing the question is noted among the
+    /// answers, and nothing is allowed.
+    pub fn weigh(&self, user: &UserInfo, attributes: &Attributes<'_>, answers: &Answers) -> Receipt {
         if user.in_group(MASTERS) {
-            return Receipt::new(Some(MASTERS), Decision::allow(Reason::Masters));
+            return Receipt::new(Some(By::Us(MASTERS)), Decision::allow(Reason::Masters));
         }
         for guard in &self.guards {
             if let Some(reason) = guard.objection(user, attributes) {
-                return Receipt::new(Some(guard.name()), Decision::deny(reason));
+                return Receipt::new(Some(By::Us(guard.name())), Decision::deny(reason));
             }
         }
-        let mut grounds = Grounds::default();
-        for authorizer in &self.authorizers {
-            match authorizer.decide(user, attributes) {
+        let (mut grounds, mut good_for) = (Grounds::default(), None);
+        for link in self.links.load().iter() {
+            let decision = match &link.who {
+                Who::Us(authorizer) => authorizer.decide(user, attributes),
+                Who::Webhook(webhook) => match webhook.look(user, attributes, answers) {
+                    Look::Excluded => continue,
+                    Look::Unasked => return unasked(webhook),
+                    Look::Says(decision) => {
+                        let its = webhook.good_for(&decision);
+                        good_for = Some(good_for.map_or(its, |all| its.min(all)));
+                        decision
+                    }
+                },
+            };
+            match decision {
                 Decision::NoOpinion(more) => {
                     grounds.reasons.extend(more.reasons);
                     grounds.errors.extend(more.errors);
                 }
-                settled => return Receipt::new(Some(authorizer.name()), settled),
+                settled => {
+                    link.count(&settled);
+                    return Receipt::new(Some(link.by()), settled).standing_for(good_for);
+                }
             }
         }
-        Receipt::new(None, Decision::NoOpinion(grounds))
+        Receipt::new(None, Decision::NoOpinion(grounds)).standing_for(good_for)
     }
 
     /// Counts the changes that may change a decision about the user: as long as it stays, so do they.
     pub fn generation(&self, user: &UserInfo) -> u64 {
-        let guards = self.guards.iter().map(|guard| guard.generation());
-        guards.chain(self.authorizers.iter().map(|one| one.generation(user))).fold(0, u64::wrapping_add)
+        let guards = self.guards.iter().fold(0, |sum, guard| guard.generation().wrapping_add(sum));
+        let links = self.links.load();
+        let authorizers = links.iter().filter_map(Link::authorizer);
+        let authorizers = authorizers.fold(0, |sum, one| one.generation(user).wrapping_add(sum));
+        guards.wrapping_add(authorizers).wrapping_add(self.replaced.load(Ordering::Acquire))
     }
 
-    /// What the user may do in a namespace, as far as it can be listed. Guards make it incomplete.
+    /// What the user may do in a namespace, as far as it can be listed. Guards and webhooks make it incomplete.
     pub fn rules(&self, user: &UserInfo, namespace: &str) -> Rules {
         let mut all = Rules::default();
-        for authorizer in &self.authorizers {
-            all.extend(authorizer.rules(user, namespace));
+        for link in self.links.load().iter() {
+            all.extend(match &link.who {
+                Who::Us(authorizer) => authorizer.rules(user, namespace),
+                Who::Webhook(_) => Rules::untold("webhook authorizer does not support user rule resolution"),
+            });
         }
         if user.in_group(MASTERS) {
             all.add_everything();
@@ -161,6 +313,13 @@ impl Chain {
         all.incomplete |= self.guards.iter().any(|guard| guard.concerns(user));
         all
     }
+}
+
+/// Refuses until a webhook has answered.
+fn unasked(webhook: &Webhook) -> Receipt {
+    let why = format!("the authorization webhook \"{}\" must be asked", webhook.name());
+    let grounds = Grounds { reasons: Vec::new(), errors: vec![why.into()] };
+    Receipt::new(None, Decision::NoOpinion(grounds))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use crate::files::{Effect, Rule};
 use crate::rbac::{Grant, MissingRole};
@@ -126,18 +127,38 @@ impl fmt::Display for DecisionId {
     }
 }
 
+/// Who decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum By {
+    /// A guard or authorizer of this program.
+    Us(&'static str),
+    /// A webhook.
+    Webhook(Arc<str>),
+}
+
 /// A decision of the whole chain, with its id.
 #[derive(Clone, Debug)]
 pub struct Receipt {
     id: DecisionId,
-    authorizer: Option<&'static str>,
+    by: Option<By>,
     decision: Decision,
+    good_for: Option<Duration>,
 }
 
 impl Receipt {
     /// Notes what an authorizer decided, or the whole chain if none is named.
-    pub(crate) fn new(authorizer: Option<&'static str>, decision: Decision) -> Self {
-        Self { id: DecisionId::next(), authorizer, decision }
+    pub(crate) fn new(by: Option<By>, decision: Decision) -> Self {
+        Self { id: DecisionId::next(), by, decision, good_for: None }
+    }
+
+    /// The same, standing on what webhooks said: it is good for so long.
+    pub(crate) fn standing_for(self, good_for: Option<Duration>) -> Self {
+        Self { good_for, ..self }
+    }
+
+    /// How long it may stand before a stream that rests on it asks again; `None` while no policy changes.
+    pub fn good_for(&self) -> Option<Duration> {
+        self.good_for
     }
 
     /// The id.
@@ -146,8 +167,11 @@ impl Receipt {
     }
 
     /// Who decided; `None` where nobody had an opinion.
-    pub fn authorizer(&self) -> Option<&'static str> {
-        self.authorizer
+    pub fn authorizer(&self) -> Option<&str> {
+        self.by.as_ref().map(|by| match by {
+            By::Us(name) => *name,
+            By::Webhook(name) => &**name,
+        })
     }
 
     /// The decision.

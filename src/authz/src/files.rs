@@ -7,7 +7,8 @@
 //! rule          what a rule says of a request
 //! index         the few rules that may be about a request
 //! casbin_pool   casbin's word on those
-//! labels        the labels of namespaces
+//! labels        the labels of namespaces, and what lies in none
+//! selection     what a request's selectors must pin
 //! ```
 //!
 //! Deny rules are asked before every authorizer (see [`Refusals`]); allow rules where the chain names
@@ -23,6 +24,7 @@ mod labels;
 mod load;
 mod pattern;
 mod rule;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -38,10 +40,11 @@ use portcullis_api::UserInfo;
 use tracing::error;
 
 pub use abac::parse as parse_abac;
-pub use labels::NamespaceLabels;
+pub use labels::{NamespaceLabels, cluster_scoped};
 pub use load::{LoadError, Source};
 pub use pattern::Pattern;
 pub use rule::{Effect, Origin, Resources, Rule, Says, Who};
+pub use selection::Selection;
 pub use yaml::parse as parse_rules;
 
 use self::casbin_pool::{Pool, Row};
@@ -229,6 +232,27 @@ impl PolicyFiles {
         }
     }
 
+    /// Whether all ways to weigh a request come to the same: the index, every rule in its order, and casbin over all
+    /// rules at once. For tests; a server weighs in one way.
+    ///
+    /// # Errors
+    /// What each of them says, where they differ.
+    pub fn cross_check(&self, user: &UserInfo, asked: &Attributes<'_>) -> Result<(), String> {
+        let snapshot = self.0.snapshot.load();
+        let decides = |rule: &&Arc<Rule>| match rule.judge(user, asked, &self.0.labels) {
+            Says::Nothing => false,
+            Says::Decides => true,
+            Says::Unclear(_) => rule.effect == Effect::Deny,
+        };
+        let plain = snapshot.index.rules().iter().find(decides).map(|rule| rule.effect == Effect::Allow);
+        let casbin = self.0.pool.allows(snapshot.rows.iter(), user, asked, &self.0.labels)?;
+        let indexed = self.opinion(user, asked);
+        if indexed == plain && casbin == (plain == Some(true)) {
+            return Ok(());
+        }
+        Err(format!("plain {plain:?}, indexed {indexed:?}, casbin allows: {casbin}"))
+    }
+
     fn verdict(&self, user: &UserInfo, asked: &Attributes<'_>, only_refusals: bool) -> Verdict {
         let snapshot = self.0.snapshot.load();
         if only_refusals && !snapshot.refuses {
@@ -294,8 +318,14 @@ fn identity(rule: &Rule) -> String {
     match &rule.name {
         Some(name) => format!("{}\n{name}", rule.origin.file),
         None => format!(
-            "{}\n{:?} {:?} {:?} {:?}",
-            rule.origin.file, rule.subjects, rule.verbs, rule.resources, rule.paths
+            "{}\n{:?} {:?} {:?} {:?} {:?} {:?}",
+            rule.origin.file,
+            rule.subjects,
+            rule.verbs,
+            rule.resources,
+            rule.paths,
+            rule.namespace_labels,
+            rule.selection
         ),
     }
 }
@@ -373,7 +403,7 @@ fn listable(rule: &Rule, namespace: &str) -> Option<Vec<rbac::Rule>> {
             .map(|p| (p.is_anything() || p.as_word().is_some()).then(|| p.as_str().into()))
             .collect()
     };
-    if rule.effect == Effect::Deny || !rule.namespace_labels.is_empty() {
+    if rule.effect == Effect::Deny || !rule.namespace_labels.is_empty() || !rule.selection.is_empty() {
         return None;
     }
     let mut all = Vec::new();

@@ -9,18 +9,20 @@ mod wanted;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures::future::{Either, Ready, ready};
+use futures::future::{BoxFuture, Either, Ready, ready};
 use http::Response;
-use http::request::Parts;
-use portcullis_api::{ApiError, Body, RequestInfo, UserInfo};
-use portcullis_audit::{AuditSlot, Audited};
-use portcullis_authn::Authenticated;
+use portcullis_api::{ApiError, Body, UserInfo};
+use portcullis_audit::Audited;
+use portcullis_authn::{Attributed, Authenticated, Life};
 use tower::{Layer, Service};
 
 use self::wanted::Wanted;
+use crate::answers::{Answers, Asking};
 use crate::attributes::Attributes;
 use crate::chain::Chain;
 use crate::evidence::Effective;
+
+type Answer<T = Response<Body>> = Result<T, ApiError>;
 
 /// Makes [`Impersonate`] services.
 #[derive(Clone)]
@@ -50,13 +52,14 @@ pub struct Impersonate<S> {
 
 impl<S> Service<Audited<Authenticated>> for Impersonate<S>
 where
-    S: Service<Effective, Response = Response<Body>, Error = ApiError>,
+    S: Service<Effective, Response = Response<Body>, Error = ApiError> + Clone + Send + 'static,
+    S::Future: Send,
 {
     type Response = Response<Body>;
     type Error = ApiError;
-    type Future = Either<Ready<Result<Response<Body>, ApiError>>, S::Future>;
+    type Future = Either<Either<Ready<Answer>, BoxFuture<'static, Answer>>, S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ApiError>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Answer<()>> {
         self.inner.poll_ready(cx)
     }
 
@@ -64,33 +67,70 @@ where
         let authenticated = request.into_inner();
         let life = authenticated.life().clone();
         let (mut request, user) = authenticated.into_parts();
-        match act_as(&self.chain, &user, &mut request.parts, &request.info, &request.slot) {
-            Ok(None) => Either::Right(self.inner.call(Effective::assertion(request, user, None, life))),
-            Ok(Some(other)) => {
-                let effective = Effective::assertion(request, other, Some(user), life);
-                Either::Right(self.inner.call(effective))
+        let wanted = match Wanted::take(&mut request.parts.headers) {
+            Ok(Some(wanted)) => wanted,
+            Ok(None) => {
+                return Either::Right(self.inner.call(Effective::assertion(request, user, None, life)));
             }
-            Err(refusal) => Either::Left(ready(Err(refusal))),
+            Err(refusal) => return Either::Left(Either::Left(ready(Err(refusal)))),
+        };
+        let attempt = Attempt { chain: Arc::clone(&self.chain), wanted, request, user, life };
+        let answers = Answers::default();
+        let outcome = attempt.act_as(&answers);
+        if answers.are_missing() {
+            // The service that was found ready is the one to be called.
+            let other = self.clone();
+            let mut ready = std::mem::replace(self, other);
+            return Either::Left(Either::Right(Box::pin(async move {
+                let effective = attempt.wait(answers).await?;
+                ready.inner.call(effective).await
+            })));
+        }
+        match outcome {
+            Ok(other) => Either::Right(self.inner.call(attempt.become_of(other))),
+            Err(refusal) => Either::Left(Either::Left(ready(Err(refusal)))),
         }
     }
 }
 
-/// The user that a request may and wants to act as, if any. Audit learns of the attempt either way.
-fn act_as(
-    chain: &Chain,
-    requestor: &UserInfo,
-    parts: &mut Parts,
-    info: &RequestInfo,
-    slot: &AuditSlot,
-) -> Result<Option<UserInfo>, ApiError> {
-    let Some(wanted) = Wanted::take(&mut parts.headers)? else { return Ok(None) };
-    slot.impersonated(&wanted.as_user());
-    let impersonated = modes::impersonate(chain, requestor, &wanted, &Attributes::from(info))?;
-    slot.impersonated(&impersonated.user);
-    if !impersonated.constraint.is_empty() {
-        slot.impersonation_constraint(impersonated.constraint);
+/// A request of somebody who wants to act as somebody else.
+struct Attempt {
+    chain: Arc<Chain>,
+    wanted: Wanted,
+    request: Attributed,
+    user: UserInfo,
+    life: Life,
+}
+
+impl Attempt {
+    /// The user that the request may act as, by the answers of webhooks that there are. Audit learns of the attempt
+    /// either way.
+    fn act_as(&self, answers: &Answers) -> Result<UserInfo, ApiError> {
+        let Self { chain, wanted, request, user, .. } = self;
+        request.slot.impersonated(&wanted.as_user());
+        let asking = Asking::new(chain, answers);
+        let impersonated = modes::impersonate(asking, user, wanted, &Attributes::from(&*request.info))?;
+        request.slot.impersonated(&impersonated.user);
+        if !impersonated.constraint.is_empty() {
+            request.slot.impersonation_constraint(impersonated.constraint);
+        }
+        Ok(impersonated.user)
     }
-    Ok(Some(impersonated.user))
+
+    /// What becomes of the request once all answers of webhooks are there.
+    async fn wait(self, answers: Answers) -> Result<Effective, ApiError> {
+        loop {
+            let more = answers.fetch().await;
+            let outcome = self.act_as(&answers);
+            if !(more && answers.are_missing()) {
+                return outcome.map(|other| self.become_of(other));
+            }
+        }
+    }
+
+    fn become_of(self, other: UserInfo) -> Effective {
+        Effective::assertion(self.request, other, Some(self.user), self.life)
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! A decision is a pure function of user, attributes and indexes ([`chain`]); RBAC's index is kept up
-//! to date write by write ([`rbac`]), as is the graph of what belongs to which node ([`node`]). Policy files ([`files`]) are replaced as a whole. The [`Permit`] that a decision yields is asked again at the
+//! to date write by write ([`rbac`]), as is the graph of what belongs to which node ([`node`]). Policy files ([`files`]) are replaced as a whole. What a
+//! webhook said is one more thing a decision is a function of ([`Answers`]); work that lacks an answer is done again. The [`Permit`] that a decision yields is asked again at the
 //! door of storage. Reviews ([`review`]) put questions to the same chain.
 
+mod answers;
 pub mod attributes;
 pub mod authorities;
 mod authorize;
@@ -23,6 +25,7 @@ pub mod files;
 mod forbidden;
 mod impersonate;
 pub mod listing;
+mod metrics;
 pub mod node;
 mod permit;
 pub mod policies;
@@ -35,9 +38,11 @@ pub mod study;
 #[cfg(test)]
 mod testing;
 mod used;
+mod webhook;
 
+pub use answers::{Answers, Asking};
 pub use attributes::Attributes;
-pub use authorities::{Authorities, Plan};
+pub use authorities::{Authorities, Plan, WebhookFlags};
 pub use authorize::{Authorize, AuthorizeLayer};
 pub use budget::{Budget, Budgets};
 pub use chain::{Authorizer, Chain, Guard};
@@ -54,3 +59,4 @@ pub use receipts::Receipts;
 pub use scopes::TokenScopes;
 pub use shadow::{Flip, Shadow};
 pub use used::Used;
+pub use webhook::{FailurePolicy, Version as ReviewVersion, WebhookPlan};

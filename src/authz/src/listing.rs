@@ -19,6 +19,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The rules of an authorizer that cannot tell them.
+    pub(crate) fn untold(why: &str) -> Self {
+        Self { rules: Vec::new(), incomplete: true, errors: vec![why.into()] }
+    }
+
     /// Adds what allows everything, unless it is listed.
     pub(crate) fn add_everything(&mut self) {
         for rule in Rule::full_authority() {

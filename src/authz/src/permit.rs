@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_api::{ApiError, GroupResource, RequestInfo, UserInfo, Verb};
 
+use crate::answers::{Answers, Asking};
 use crate::attributes::Attributes;
 use crate::chain::Chain;
 use crate::decision::Receipt;
@@ -29,6 +30,8 @@ use crate::forbidden::refused;
 pub struct Permit {
     user: UserInfo,
     basis: Basis,
+    /// What webhooks said about this request and about what was asked on its way.
+    answers: Answers,
 }
 
 enum Basis {
@@ -39,14 +42,16 @@ enum Basis {
 }
 
 impl Permit {
-    /// Asks the chain for a request; a refusal is the client's answer.
-    pub(crate) fn decided(chain: &Chain, user: UserInfo, info: Arc<RequestInfo>) -> Result<Self, Refusal> {
-        let receipt = chain.decide(&user, &Attributes::from(&*info));
+    /// What a decision about a request comes to; a refusal is the client's answer.
+    pub(crate) fn decided(
+        receipt: Receipt,
+        user: UserInfo,
+        info: Arc<RequestInfo>,
+        answers: Answers,
+    ) -> Result<Self, Refusal> {
         if receipt.is_allowed() {
-            return Ok(Self {
-                user,
-                basis: Basis::Request { info, receipt, creates: AtomicBool::new(false) },
-            });
+            let basis = Basis::Request { info, receipt, creates: AtomicBool::new(false) };
+            return Ok(Self { user, basis, answers });
         }
         let error = refused(&user, &Attributes::from(&*info), &receipt);
         Err(Refusal { receipt, error })
@@ -64,7 +69,7 @@ impl Permit {
 
     fn own(because: &'static str) -> Self {
         let user = UserInfo::new("system:apiserver", [crate::chain::MASTERS]);
-        Self { user, basis: Basis::Own { because } }
+        Self { user, basis: Basis::Own { because }, answers: Answers::default() }
     }
 
     /// Who acts.
@@ -92,13 +97,17 @@ impl Permit {
     /// part of that update: ask for `Update` then.
     pub fn allows(&self, effect: Verb, resource: &GroupResource, namespace: &str, name: &str) -> bool {
         let Basis::Request { info, creates, .. } = &self.basis else { return true };
+        if self.answers.are_missing() {
+            return false;
+        }
         let Some(target) = info.resource() else { return false };
         let created = effect == Verb::Create && creates.load(Ordering::Acquire);
         let action = if created { Verb::Create } else { info.verb };
         entails(action, target, effect, resource, namespace, name)
     }
 
-    /// The check at the door of storage. That it fails is a bug of ours, and nothing is done.
+    /// The check at the door of storage. That it fails is a bug of ours, and nothing is done; or a webhook has yet
+    /// to answer what was asked on the way here, and the work is done again once it has.
     pub fn covers(
         &self,
         effect: Verb,
@@ -112,21 +121,26 @@ impl Permit {
         Err(ApiError::internal(format!("{self:?} does not cover {effect} of {resource} {namespace}/{name}")))
     }
 
+    /// What else the request's work may ask, with the answers of webhooks that it has.
+    pub fn asking<'a>(&'a self, chain: &'a Chain) -> Asking<'a> {
+        Asking { chain, answers: &self.answers }
+    }
+
+    /// The answers of webhooks to what was asked on the way of this request.
+    pub fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
     /// Lets an update or patch create what it did not find, if the user may create it.
     pub fn also_create(&self, chain: &Chain) -> Result<(), ApiError> {
         let Basis::Request { info, creates, .. } = &self.basis else { return Ok(()) };
         let attributes = Attributes::from(&**info).with_verb(Verb::Create.as_str());
-        let receipt = chain.decide(&self.user, &attributes);
+        let receipt = self.asking(chain).decide(&self.user, &attributes);
         if !receipt.is_allowed() {
             return Err(refused(&self.user, &attributes, &receipt));
         }
         creates.store(true, Ordering::Release);
         Ok(())
-    }
-
-    /// Decides once more, for streams that must not outlive the decision that opened them.
-    pub fn still_holds(&self, chain: &Chain) -> bool {
-        self.info().is_none_or(|info| chain.decide(&self.user, &Attributes::from(&**info)).is_allowed())
     }
 }
 
@@ -167,9 +181,14 @@ mod tests {
         Arc::new(RequestInfo { verb, path: "/".into(), target: Target::Resource(target) })
     }
 
+    fn decided(user: UserInfo, verb: Verb) -> Result<Permit, Refusal> {
+        let info = request(verb);
+        let receipt = Chain::new().decide(&user, &Attributes::from(&*info));
+        Permit::decided(receipt, user, info, Answers::default())
+    }
+
     fn permit(verb: Verb) -> Permit {
-        let masters = UserInfo::new("root", [MASTERS]);
-        Permit::decided(&Chain::new(), masters, request(verb)).ok().unwrap()
+        decided(UserInfo::new("root", [MASTERS]), verb).ok().unwrap()
     }
 
     #[test]
@@ -193,8 +212,7 @@ mod tests {
 
     #[test]
     fn refusals_say_why() {
-        let refusal =
-            Permit::decided(&Chain::new(), UserInfo::new("u", [""; 0]), request(Verb::Get)).err().unwrap();
+        let refusal = decided(UserInfo::new("u", [""; 0]), Verb::Get).err().unwrap();
         assert!(refusal.error.message().starts_with("pods \"p\" is forbidden: User \"u\" cannot get"));
         assert!(!refusal.receipt.is_allowed());
     }
@@ -203,6 +221,5 @@ mod tests {
     fn the_servers_own_work_covers_everything() {
         let own = Permit::assertion_for_bootstrap("nobody can ask yet");
         own.covers(Verb::Create, &GroupResource::new("", "namespaces"), "", "default").unwrap();
-        assert!(own.still_holds(&Chain::new()));
     }
 }

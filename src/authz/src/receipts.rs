@@ -28,6 +28,18 @@ pub struct Record {
     pub info: Arc<RequestInfo>,
     /// What was decided and why.
     pub receipt: Receipt,
+    /// The id that the request's events have in the audit log.
+    pub audit_id: Arc<str>,
+    /// Which policies it was decided by: the generation of the chain.
+    pub generation: u64,
+}
+
+/// A decision about a request, as the gate knows it.
+pub(crate) struct Decided<'a> {
+    pub(crate) user: &'a UserInfo,
+    pub(crate) info: &'a Arc<RequestInfo>,
+    pub(crate) audit_id: &'a Arc<str>,
+    pub(crate) generation: u64,
 }
 
 /// The recent decisions.
@@ -45,13 +57,14 @@ struct Ring {
 
 impl Receipts {
     /// Keeps a decision.
-    pub(crate) fn keep(&self, user: &UserInfo, info: &Arc<RequestInfo>, receipt: Receipt) {
+    pub(crate) fn keep(&self, decided: &Decided<'_>, receipt: Receipt) {
         let ring = if receipt.is_allowed() { &self.allowed } else { &self.refused };
-        let record = Record { at: Timestamp::now(), user: user.clone(), info: Arc::clone(info), receipt };
-        ring.push(Arc::new(record));
+        let &Decided { user, info, audit_id, generation } = decided;
+        let (user, info, audit_id) = (user.clone(), Arc::clone(info), Arc::clone(audit_id));
+        ring.push(Arc::new(Record { at: Timestamp::now(), user, info, receipt, audit_id, generation }));
     }
 
-    /// A decision by the text of its id; `None` if it is too long ago, or was of another process.
+    /// A decision by the text of its id or of its request's in the audit log; `None` if it is too long ago, or was of another process.
     pub fn find(&self, id: &str) -> Option<Arc<Record>> {
         self.refused.find(id).or_else(|| self.allowed.find(id))
     }
@@ -73,7 +86,10 @@ impl Ring {
     }
 
     fn find(&self, id: &str) -> Option<Arc<Record>> {
-        self.slots.lock().iter().find(|record| record.receipt.id().to_string() == id).cloned()
+        let is = |record: &&Arc<Record>| {
+            !id.is_empty() && *record.audit_id == *id || record.receipt.id().to_string() == id
+        };
+        self.slots.lock().iter().find(is).cloned()
     }
 }
 

@@ -12,29 +12,29 @@ use self::attributes::Question;
 use crate::chain::Chain;
 
 /// `SubjectAccessReview`: may that user do it?
-pub fn subject_access_review(chain: &Chain, review: &Object) -> Result<Value, ApiError> {
+pub async fn subject_access_review(chain: &Chain, review: &Object) -> Result<Value, ApiError> {
     validate::refuse_if_any(validate::subject_access_review(review))?;
-    Ok(answer(chain, &Question::about_subject(review)))
+    Ok(answer(chain, &Question::about_subject(review)).await)
 }
 
 /// `LocalSubjectAccessReview`: may that user do it in this namespace?
-pub fn local_subject_access_review(
+pub async fn local_subject_access_review(
     chain: &Chain,
     namespace: &str,
     review: &Object,
 ) -> Result<Value, ApiError> {
     validate::refuse_if_any(validate::local_subject_access_review(review, namespace))?;
-    Ok(answer(chain, &Question::about_subject(review)))
+    Ok(answer(chain, &Question::about_subject(review)).await)
 }
 
 /// `SelfSubjectAccessReview`: may I do it?
-pub fn self_subject_access_review(
+pub async fn self_subject_access_review(
     chain: &Chain,
     user: &UserInfo,
     review: &Object,
 ) -> Result<Value, ApiError> {
     validate::refuse_if_any(validate::self_subject_access_review(review))?;
-    Ok(answer(chain, &Question::about(user.clone(), review)))
+    Ok(answer(chain, &Question::about(user.clone(), review)).await)
 }
 
 /// `SelfSubjectRulesReview`: what may I do in a namespace? The answer has an empty `spec` and
@@ -47,8 +47,8 @@ pub fn self_subject_rules_review(chain: &Chain, user: &UserInfo, review: &Object
     Ok(chain.rules(user, namespace).to_status())
 }
 
-fn answer(chain: &Chain, question: &Question<'_>) -> Value {
-    let receipt = chain.decide(&question.user, &question.attributes());
+async fn answer(chain: &Chain, question: &Question<'_>) -> Value {
+    let receipt = chain.settle(&question.user, &question.attributes()).await;
     let mut errors = vec![receipt.decision().grounds().error()];
     errors.extend(question.ignored());
     errors.retain(|e| !e.is_empty());

@@ -5,11 +5,13 @@
 //! lint    what is risky, broken or without effect
 //! cases   expectations written down, what of the policies they cover, and which changes they would notice
 //! replay  what would have been decided about the requests of an audit log
+//! least   the smallest roles that allow what somebody did
 //! diff    what two sets of policies give whom
 //! ```
 
 mod cases;
 mod diff;
+mod least;
 mod lint;
 mod read;
 mod replay;
@@ -18,6 +20,7 @@ mod tests;
 
 pub use cases::{Cases, Outcome, Report as CasesReport};
 pub use diff::{Change, diff};
+pub use least::Least;
 pub use lint::{Finding, Level, lint, sarif};
 pub use read::{Studied, StudyError};
 pub use replay::{Flipped, Replay};

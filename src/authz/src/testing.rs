@@ -1,5 +1,7 @@
 //! Requests for tests of the gates.
 
+pub(crate) mod hook;
+
 use std::sync::Arc;
 
 use portcullis_api::attributes::{ResourceTarget, Target};
@@ -9,6 +11,12 @@ use portcullis_authn::Attributed;
 use portcullis_pki::Peer;
 
 use crate::evidence::Effective;
+
+/// What a future comes to that has nothing to wait for.
+#[track_caller]
+pub(crate) fn now<F: std::future::Future>(future: F) -> F::Output {
+    futures::FutureExt::now_or_never(future).expect("nothing is to be waited for")
+}
 
 /// A request for pods of namespace `n`.
 pub(crate) fn info(verb: Verb, name: &str) -> Arc<RequestInfo> {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use portcullis_api::UserInfo;
@@ -10,7 +10,7 @@ use portcullis_authz::Attributes;
 use portcullis_authz::attributes::Resource;
 use portcullis_authz::study::{self, Cases, Finding, Level, Studied};
 
-use super::{Can, Check, Diff, Replay, Test, WhoCan};
+use super::{Can, Check, Diff, Least, Replay, Test, WhoCan};
 use crate::cli::{Failure, print};
 
 pub(super) fn read(paths: &[PathBuf]) -> Result<Studied, Failure> {
@@ -31,13 +31,14 @@ pub(super) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
 }
 
 fn row(finding: &Finding) -> Vec<String> {
-    let level = match finding.level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
-    };
     let place = format!("{}:{}", finding.file, finding.line);
-    vec![place, level.to_owned(), finding.id.to_owned(), finding.message.clone()]
+    vec![
+        place,
+        finding.level.to_string(),
+        finding.id.to_owned(),
+        finding.message.clone(),
+        finding.fix().to_owned(),
+    ]
 }
 
 pub(super) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
@@ -119,14 +120,17 @@ pub(super) fn can(arguments: &Can) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub(super) fn role(arguments: &Least) -> Result<ExitCode, Failure> {
+    let mut least = study::Least::new(&arguments.user);
+    each_line(&arguments.audit, |line| least.note(line))?;
+    print::text(&least.to_yaml())?;
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(super) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
     let authorities = read(&arguments.paths)?.authorities();
-    let what = || format!("the audit log {} cannot be read", arguments.audit.display());
-    let file = File::open(&arguments.audit).map_err(|error| Failure::caused(what(), &error))?;
     let mut replay = study::Replay::default();
-    for line in BufReader::new(file).lines() {
-        replay.weigh(&authorities, &line.map_err(|error| Failure::caused(what(), &error))?);
-    }
+    each_line(&arguments.audit, |line| replay.weigh(&authorities, line))?;
     let mut rows = vec![["WOULD", "USER", "VERB", "WHAT", "NAMESPACE", "TIMES"].map(str::to_owned).to_vec()];
     rows.extend(replay.flips.iter().map(|(flip, count)| {
         let would = if flip.would_allow { "allow" } else { "refuse" };
@@ -136,4 +140,13 @@ pub(super) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
     print::table(&rows)?;
     print::text(&format!("{} requests, {} lines that are no events\n", replay.requests, replay.unread))?;
     Ok(if replay.flips.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn each_line(log: &Path, mut line: impl FnMut(&str)) -> Result<(), Failure> {
+    let what = || format!("the audit log {} cannot be read", log.display());
+    let file = File::open(log).map_err(|error| Failure::caused(what(), &error))?;
+    for text in BufReader::new(file).lines() {
+        line(&text.map_err(|error| Failure::caused(what(), &error))?);
+    }
+    Ok(())
 }

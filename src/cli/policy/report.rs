@@ -2,36 +2,30 @@
 //!
 //! The page needs nothing else, runs no script, and prints.
 
+mod matrix;
+mod people;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use portcullis_authz::attributes::Resource;
 use portcullis_authz::study::{self, Change, Finding, Level, Studied};
-use portcullis_authz::{Attributes, Authorities};
-use serde_json::Value;
 
+use self::people::People;
 use super::Report;
 use crate::cli::{Failure, print};
 
-/// What is asked of every namespace.
-const QUESTIONS: [(&str, &str, &str, &str); 6] = [
-    ("reads secrets", "get", "", "secrets"),
-    ("runs commands in pods", "create", "", "pods/exec"),
-    ("makes pods", "create", "", "pods"),
-    ("mints tokens", "create", "", "serviceaccounts/token"),
-    ("gives roles", "create", "rbac.authorization.k8s.io", "rolebindings"),
-    ("deletes everything of a kind", "deletecollection", "apps", "deployments"),
-];
-/// More names than this in a cell are counted.
-const NAMED: usize = 12;
-
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1b1f24}\
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #d0d7de}\
-table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px solid #e4e8ec}\
-th{background:#f6f8fa}.error{color:#b42318;font-weight:600}.warning{color:#9a6700}.note,.dim{color:#59636e}.gained{color:#b42318}.lost{color:#1a7f37}\
-summary{cursor:pointer;font-weight:600;padding:.25rem 0}code{font-size:.85em}\
-@media print{body{margin:0;max-width:none;font-size:11px}details{break-inside:avoid}h2{break-after:avoid}}";
+const STYLE: &str = "\
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1.25rem;color:#1b1f24;background:#fff}\
+h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.4rem;border-bottom:1px solid #d0d7de;padding-bottom:.2rem}\
+nav a{margin-right:1rem}a{color:#0b57d0;text-decoration:none}\
+.tiles{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.2rem 0}.tile{border:1px solid #d0d7de;border-radius:6px;padding:.5rem .9rem;min-width:7rem}\
+.tile b{display:block;font-size:1.4rem;font-variant-numeric:tabular-nums}\
+table{border-collapse:collapse;width:100%;font-size:.85rem;table-layout:fixed}th,td{text-align:left;vertical-align:top;padding:.35rem .5rem;border-bottom:1px solid #e4e8ec;overflow-wrap:anywhere}\
+thead th{background:#f6f8fa;position:sticky;top:0}tbody th{font-weight:600}.tenant th{background:#eef3f8}.first{width:16%}.narrow{width:6rem}.place{width:26%}\
+.error{color:#b42318;font-weight:600}.warning{color:#8a5a00;font-weight:600}.note,.dim{color:#59636e}.gained{color:#b42318;font-weight:600}.lost{color:#1a7f37;font-weight:600}code{font-size:.9em}\
+@page{size:A4 landscape;margin:12mm}\
+@media print{body{margin:0;max-width:none;padding:0;font-size:10px}nav{display:none}table{font-size:9px}thead th{position:static}thead{display:table-header-group}tr{break-inside:avoid}h2{break-after:avoid}}";
 
 pub(super) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let studied = super::offline::read(&arguments.paths)?;
@@ -45,7 +39,9 @@ pub(super) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
             )
         }
     };
-    let page = page(&studied, changes.as_deref(), &arguments.paths);
+    let people = arguments.audit.as_deref().map(people::read).transpose()?;
+    let sources = Sources { paths: &arguments.paths, tenant: &arguments.tenant_label };
+    let page = page(&studied, changes.as_deref(), people.as_ref(), &sources);
     match &arguments.out {
         None => print::text(&page)?,
         Some(path) => std::fs::write(path, page)
@@ -54,7 +50,19 @@ pub(super) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(studied: &Studied, changes: Option<&[Change]>, paths: &[PathBuf]) -> String {
+/// Where a page's facts come from.
+struct Sources<'a> {
+    paths: &'a [PathBuf],
+    /// The label of namespaces that names their tenant.
+    tenant: &'a str,
+}
+
+fn page(
+    studied: &Studied,
+    changes: Option<&[Change]>,
+    people: Option<&People>,
+    sources: &Sources<'_>,
+) -> String {
     let findings = study::lint(studied);
     let authorities = studied.authorities();
     let mut out = String::new();
@@ -66,12 +74,22 @@ fn page(studied: &Studied, changes: Option<&[Change]>, paths: &[PathBuf]) -> Str
         env!("CARGO_PKG_VERSION")
     );
     summary(&mut out, studied, &findings, changes);
-    matrix(&mut out, studied, &authorities);
+    out.push_str("<nav><a href=#who>Who can</a><a href=#risks>Risks</a>");
+    for (there, link) in [(people.is_some(), "people>Who came"), (changes.is_some(), "changes>Changes")] {
+        if there {
+            let _ = write!(out, "<a href=#{link}</a>");
+        }
+    }
+    out.push_str("<a href=#evidence>Evidence</a></nav>");
+    matrix::write(&mut out, studied, &authorities, sources.tenant);
     risks(&mut out, &findings);
+    if let Some(people) = people {
+        people.write(&mut out);
+    }
     if let Some(changes) = changes {
         differences(&mut out, changes);
     }
-    evidence(&mut out, studied, paths);
+    evidence(&mut out, studied, sources.paths);
     out.push_str("</html>\n");
     out
 }
@@ -79,105 +97,44 @@ fn page(studied: &Studied, changes: Option<&[Change]>, paths: &[PathBuf]) -> Str
 fn summary(out: &mut String, studied: &Studied, findings: &[Finding], changes: Option<&[Change]>) {
     let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
     let (roles, bindings, rules) = studied.counts();
-    let _ = write!(
-        out,
-        "<p>{} namespaces, {roles} roles, {bindings} bindings, {rules} rules of policy files. \
-         <span class=error>{} errors</span>, <span class=warning>{} warnings</span>, {} notes.",
-        studied.namespaces().len(),
-        count(Level::Error),
-        count(Level::Warning),
-        count(Level::Note)
-    );
+    out.push_str("<div class=tiles>");
+    let mut tile = |class: &str, number: usize, what: &str| {
+        let _ = write!(out, "<div class=tile><b class={class}>{number}</b>{what}</div>");
+    };
+    tile("plain", studied.namespaces().len(), "namespaces");
+    tile("plain", roles, "roles");
+    tile("plain", bindings, "bindings");
+    tile("plain", rules, "rules of policy files");
+    tile("error", count(Level::Error), "errors");
+    tile("warning", count(Level::Warning), "warnings");
+    tile("note", count(Level::Note), "notes");
     if let Some(changes) = changes {
         let gained = changes.iter().filter(|change| change.gained).count();
-        let _ = write!(out, " {gained} accesses gained and {} lost.", changes.len().saturating_sub(gained));
+        tile("gained", gained, "accesses gained");
+        tile("lost", changes.len().saturating_sub(gained), "accesses lost");
     }
-    out.push_str("</p>");
-}
-
-fn matrix(out: &mut String, studied: &Studied, authorities: &Authorities) {
-    out.push_str("<h2>Who can, by namespace</h2><p class=dim>The group system:masters can do everything and is left out.</p>");
-    let everywhere: Vec<Vec<String>> =
-        QUESTIONS.iter().map(|question| who(authorities, question, "")).collect();
-    rows(out, "the whole cluster", &everywhere, true);
-    for namespace in studied.namespaces() {
-        let own: Vec<Vec<String>> = QUESTIONS
-            .iter()
-            .zip(&everywhere)
-            .map(|(question, everywhere)| {
-                let mut who = who(authorities, question, &namespace);
-                who.retain(|name| !everywhere.contains(name));
-                who
-            })
-            .collect();
-        let open = own.iter().any(|who| !who.is_empty());
-        if open {
-            rows(out, &namespace, &own, false);
-        } else {
-            let _ = write!(
-                out,
-                "<p><b>{}</b> <span class=dim>nobody beyond those of the whole cluster</span></p>",
-                escaped(&namespace)
-            );
-        }
-    }
-}
-
-fn rows(out: &mut String, place: &str, answers: &[Vec<String>], open: bool) {
-    let open = if open { " open" } else { "" };
-    let _ = write!(out, "<details{open}><summary>{}</summary><table>", escaped(place));
-    for ((question, ..), names) in QUESTIONS.iter().zip(answers) {
-        let shown: Vec<String> = names.iter().take(NAMED).map(|name| escaped(name)).collect();
-        let rest = match names.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" <span class=dim>and {more} more</span>"),
-        };
-        let told =
-            if names.is_empty() { "<span class=dim>nobody</span>".to_owned() } else { shown.join(", ") };
-        let _ = write!(out, "<tr><th>{question}<td>{told}{rest}</tr>");
-    }
-    out.push_str("</table></details>");
-}
-
-fn who(authorities: &Authorities, question: &(&str, &str, &str, &str), namespace: &str) -> Vec<String> {
-    let (_, verb, group, whole) = question;
-    let (resource, subresource) = whole.split_once('/').unwrap_or((whole, ""));
-    let asked = Resource { group, version: "*", namespace, resource, subresource, ..Resource::default() };
-    let told = authorities.who_can(&Attributes::resource(verb, asked));
-    let subjects = told.get("subjects").and_then(Value::as_array).into_iter().flatten();
-    let mut names: Vec<String> = subjects
-        .filter(|subject| subject.get("refused").and_then(Value::as_bool) != Some(true))
-        .filter_map(|subject| {
-            let kind = subject.get("kind")?.as_str()?.to_lowercase();
-            Some(format!("{kind} {}", subject.get("name")?.as_str()?))
-        })
-        .filter(|name| name != "group system:masters")
-        .collect();
-    names.sort();
-    names.dedup();
-    names
+    out.push_str("</div>");
 }
 
 fn risks(out: &mut String, findings: &[Finding]) {
-    out.push_str("<h2>Risky, broken or without effect</h2><table>");
-    for finding in findings {
-        let level = match finding.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Note => "note",
-        };
+    out.push_str("<h2 id=risks>Risky, broken or without effect</h2><table><thead><tr><th class=narrow><th>What<th class=first>What to do<th class=place>Where</thead>");
+    let mut ordered: Vec<&Finding> = findings.iter().collect();
+    ordered.sort_by_key(|finding| (finding.level, finding.id));
+    for finding in ordered {
+        let level = finding.level;
         let (message, file) = (escaped(&finding.message), escaped(&finding.file));
         let _ = write!(
             out,
-            "<tr><td class={level}>{level}<td>{message}<td><code>{file}:{}</code></tr>",
+            "<tr><td class={level}>{level}<td>{message}<td class=dim>{}<td><code>{file}:{}</code></tr>",
+            escaped(finding.fix()),
             finding.line
         );
     }
-    out.push_str(if findings.is_empty() { "<tr><td>nothing</table>" } else { "</table>" });
+    out.push_str(if findings.is_empty() { "<tr><td colspan=4>nothing</table>" } else { "</table>" });
 }
 
 fn differences(out: &mut String, changes: &[Change]) {
-    out.push_str("<h2>Access gained and lost</h2><table>");
+    out.push_str("<h2 id=changes>Access gained and lost</h2><table>");
     for change in changes {
         let sign = if change.gained { "gained" } else { "lost" };
         let what = match &*change.group {
@@ -198,7 +155,9 @@ fn differences(out: &mut String, changes: &[Change]) {
 }
 
 fn evidence(out: &mut String, studied: &Studied, paths: &[PathBuf]) {
-    out.push_str("<h2>Evidence</h2><p>Decided by the evaluators of the server on these files:</p><table>");
+    out.push_str(
+        "<h2 id=evidence>Evidence</h2><p>Decided by the evaluators of the server on these files:</p><table>",
+    );
     for file in studied.files() {
         let _ = write!(
             out,
@@ -249,16 +208,56 @@ kind: RoleBinding
 metadata: {name: readers, namespace: shop}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
 subjects: [{kind: Group, name: '<script>alert(1)</script>'}]
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {tenant: acme}}
 ";
 
     #[test]
     fn a_page_names_who_can_and_nothing_in_it_is_markup_of_others() {
         let mut studied = Studied::default();
         studied.add_text("rbac.yaml", RBAC).unwrap();
-        let page = page(&studied, Some(&[]), &["rbac.yaml".into()]);
-        assert!(page.contains("<summary>shop</summary>"));
+        let page =
+            page(&studied, Some(&[]), None, &Sources { paths: &["rbac.yaml".into()], tenant: "tenant" });
+        assert!(page.contains("<th>shop"));
         assert!(page.contains("group &lt;script&gt;alert(1)&lt;/script&gt;"));
         assert!(!page.contains("<script"));
         assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing else");
+    }
+    #[test]
+    fn namespaces_are_told_tenant_by_tenant_and_equal_ones_together() {
+        let mut studied = Studied::default();
+        studied.add_text("rbac.yaml", RBAC).unwrap();
+        let empty = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: NAME}\n";
+        let others: String = ["east", "west"].map(|name| empty.replace("NAME", name)).concat();
+        studied.add_text("others.yaml", &others).unwrap();
+        let page = page(&studied, None, None, &Sources { paths: &[], tenant: "tenant" });
+        let tenant = page.find("tenant acme").unwrap();
+        assert!(page.find("<th>shop").unwrap() > tenant);
+        assert!(page.contains("nobody beyond those of the whole cluster: east, west"), "{page}");
+    }
+
+    #[test]
+    fn c034_people_are_told_by_the_way_they_came() {
+        let event = |user: &str, method: &str| {
+            format!(
+                r#"{{"stage":"ResponseComplete","user":{{"username":"{user}"}},"annotations":{{"portcullis.io/authenticated-by":"{method}"}}}}"#
+            )
+        };
+        let mut people = People::default();
+        for (user, method) in [
+            ("jane", "x509"),
+            ("jane", "x509"),
+            ("system:serviceaccount:a:bot", "serviceaccount"),
+            ("kim", "oidc"),
+        ] {
+            people.add(&event(user, method));
+        }
+        people.add("no event");
+        let mut out = String::new();
+        people.write(&mut out);
+        assert!(out.contains("<th>oidc<td>kim (1)") && out.contains("<th>x509<td>jane (2)"), "{out}");
+        assert!(!out.contains("bot"), "a machine is nobody of these: {out}");
     }
 }

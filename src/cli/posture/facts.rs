@@ -42,8 +42,8 @@ impl Facts {
     }
 
     /// The authorizers, in the order in which they are asked.
-    pub(super) fn authorizers(&self) -> Vec<&'static str> {
-        self.authorities.chain.names().collect()
+    pub(super) fn authorizers(&self) -> Vec<String> {
+        self.authorities.chain.names()
     }
 
     pub(super) fn anonymous(&self) -> Arc<Anonymous> {

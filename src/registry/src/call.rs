@@ -11,7 +11,7 @@ use portcullis_api::attributes::ResourceTarget;
 use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, Value, time};
 use portcullis_audit::AuditSlot;
 use portcullis_authn::Life;
-use portcullis_authz::Permit;
+use portcullis_authz::{Asking, Permit};
 use portcullis_schema::decode::MediaType;
 use portcullis_schema::managed;
 use portcullis_storage::Revision;
@@ -49,6 +49,8 @@ pub(crate) struct Call<'a> {
     pub(crate) minted: Option<String>,
     /// Locked only so that the call can be shared across threads.
     body: Mutex<Option<Body>>,
+    /// What was read of the body, for doing the work again.
+    sent: Option<bytes::Bytes>,
 }
 
 /// An authorized request, taken apart.
@@ -98,6 +100,7 @@ impl<'a> Call<'a> {
             life,
             minted: None,
             body: Mutex::new(body),
+            sent: None,
         }
     }
 
@@ -139,6 +142,7 @@ impl<'a> Call<'a> {
             life: self.life.clone(),
             minted: None,
             body: Mutex::default(),
+            sent: None,
         }
     }
 
@@ -146,10 +150,16 @@ impl<'a> Call<'a> {
     pub(crate) async fn read_body(&mut self) -> Result<bytes::Bytes> {
         let Some(body) = self.body.get_mut().take() else { return Ok(bytes::Bytes::new()) };
         let body = collect(body).await?;
+        self.sent = Some(body.clone());
         if self.slot.wants_request() && !body.is_empty() {
             self.record_body(&body);
         }
         Ok(body)
+    }
+
+    /// What was read of the body.
+    pub(crate) fn take_sent(&mut self) -> Option<bytes::Bytes> {
+        self.sent.take()
     }
 
     /// Tells audit what was sent; what is decoded into a kind of its own is recorded there again, with
@@ -241,6 +251,11 @@ impl<'a> Call<'a> {
         self.permit.also_create(&self.registry.authorizer)
     }
 
+    /// The chain, with what webhooks said on the way of this request.
+    pub(crate) fn asking(&self) -> Asking<'_> {
+        self.permit.asking(&self.registry.authorizer)
+    }
+
     /// Passes on what admission said beside its decision: warnings to the client, annotations to audit.
     pub(crate) fn take_notes(&mut self) {
         self.warnings.extend(self.notes.take_warnings());
@@ -286,7 +301,7 @@ impl<'a> Call<'a> {
             follows: self.follows,
             since: self.slot.opening().received,
             old,
-            reader: self.registry,
+            reader: self,
             kinds: self.registry,
             notes: &self.notes,
         }

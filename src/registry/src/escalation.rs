@@ -15,9 +15,9 @@ pub(crate) fn check(call: &Call<'_>, new: &Object, old: Option<&Object>) -> Resu
     if &*call.resource.gr.group != "rbac.authorization.k8s.io" {
         return Ok(());
     }
-    let (chain, index) = (&call.registry.authorizer, &call.registry.rbac);
+    let (asking, index) = (call.asking(), &call.registry.rbac);
     match &*call.resource.gr.resource {
-        "roles" | "clusterroles" => check_role_escalation(chain, index, call.user, &call.info, new, old),
-        _ => check_binding_escalation(chain, index, call.user, &call.info, new, old),
+        "roles" | "clusterroles" => check_role_escalation(asking, index, call.user, &call.info, new, old),
+        _ => check_binding_escalation(asking, index, call.user, &call.info, new, old),
     }
 }

@@ -1,5 +1,5 @@
 //! What must be current before a write is answered: RBAC's index, the graph of the nodes, the labels of
-//! namespaces and the ports in use.
+//! namespaces, the scope of custom resources and the ports in use.
 //!
 //! The indexes follow the caches of their resources. Another server may write while the state at start is
 //! taken in; whatever an event has spoken of by then is newer and stays.
@@ -38,14 +38,18 @@ const NODES: [(&str, &str, &str, Watched); 4] = [
 /// Where namespaces are.
 const NAMESPACES: &str = "/registry/namespaces/";
 
+/// Where definitions of custom resources are.
+const DEFINITIONS: &str = "/registry/apiextensions.k8s.io/customresourcedefinitions/";
+
 /// The key prefixes of our own resources.
 const TOKENS: &str = "/registry/identity.portcullis.io/usertokens/";
 const REVOCATIONS: &str = "/registry/identity.portcullis.io/certificaterevocations/";
 
 /// What else is replayed at start.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 5] = [
     ("", "services"),
     ("", "namespaces"),
+    ("apiextensions.k8s.io", "customresourcedefinitions"),
     (IDENTITY_GROUP, "usertokens"),
     (IDENTITY_GROUP, "certificaterevocations"),
 ];
@@ -69,6 +73,8 @@ impl Indexes {
         observe_nodes(&self.nodes, change);
         if let Some(name) = change.key.strip_prefix(NAMESPACES) {
             self.labels.observe(name, change.value.as_deref());
+        } else if let Some(name) = change.key.strip_prefix(DEFINITIONS) {
+            self.labels.observe_definition(name, change.value.as_deref());
         }
         self.credentials.apply(change);
     }
@@ -174,4 +180,20 @@ impl Registry {
 fn change(event: &Event) -> Change {
     let value = (event.event_type != EventType::Deleted).then(|| event.entry.body().clone());
     Change { revision: event.revision, key: event.entry.key().clone(), value, previous: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use portcullis_api::Scope;
+    use portcullis_authz::files::cluster_scoped;
+
+    #[test]
+    fn policies_know_what_lies_in_no_namespace() {
+        let served = portcullis_schema::rows().iter().filter(|row| row.scope == Scope::Cluster);
+        let served: BTreeSet<(&str, &str)> =
+            served.map(|row| (&*row.gvr.gv.group, &*row.gvr.resource)).collect();
+        assert_eq!(cluster_scoped().collect::<BTreeSet<_>>(), served);
+    }
 }

@@ -1,6 +1,7 @@
 //! A stream does not outlive the decision that opened it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use portcullis_api::{RequestInfo, UserInfo};
@@ -17,6 +18,8 @@ pub(crate) struct Standing {
     /// The one of the last decision; `None` makes the first look decide, so that no change between the
     /// gate and here is missed.
     generation: Option<u64>,
+    /// When webhooks that the last decision rests on are to be asked again.
+    until: Option<Instant>,
     life: Life,
 }
 
@@ -28,6 +31,7 @@ impl Call<'_> {
             user: self.user.clone(),
             info: self.info.clone(),
             generation: None,
+            until: None,
             life: self.life.clone(),
         }
     }
@@ -35,16 +39,19 @@ impl Call<'_> {
 
 impl Standing {
     /// Whether the credential is still good and the permission still given. Costs a decision only when
-    /// a policy changed.
-    pub(crate) fn holds(&mut self) -> bool {
+    /// a policy changed, or what a webhook said has grown old.
+    pub(crate) async fn holds(&mut self) -> bool {
         if !self.life.holds(Timestamp::now()) {
             return false;
         }
         let generation = Some(self.chain.generation(&self.user));
-        if generation == self.generation {
+        let old = self.until.is_some_and(|until| until <= Instant::now());
+        if generation == self.generation && !old {
             return true;
         }
         self.generation = generation;
-        self.chain.decide(&self.user, &Attributes::from(&*self.info)).is_allowed()
+        let receipt = self.chain.settle(&self.user, &Attributes::from(&*self.info)).await;
+        self.until = receipt.good_for().and_then(|time| Instant::now().checked_add(time));
+        receipt.is_allowed()
     }
 }

@@ -7,11 +7,12 @@ use portcullis_admission::Reader;
 use portcullis_api::{GroupResource, Object, Result, UserInfo};
 use portcullis_authn::{Lookup, LookupError, Watched};
 use portcullis_authz::attributes::Resource as Asked;
-use portcullis_authz::{Attributes, Chain};
+use portcullis_authz::{Answers, Attributes, Chain};
 use portcullis_cel::{Authorizer, Decision, Question};
 use portcullis_storage::{Key, Revision};
 
 use crate::Registry;
+use crate::call::Call;
 use crate::resource::Resource;
 
 /// Parsed objects that plugins ask for again and again (namespaces, service accounts): a small table
@@ -88,33 +89,27 @@ impl Reader for Registry {
         namespace: &str,
         name: &str,
     ) -> bool {
-        let asked = Asked {
-            group: &resource.group,
-            version: "*",
-            namespace,
-            resource: &resource.resource,
-            subresource,
-            name,
-            ..Asked::default()
-        };
-        self.authorizer.decide(user, &Attributes::resource(verb, asked)).is_allowed()
+        self.authorizer.decide(user, &question(verb, resource, subresource, namespace, name)).is_allowed()
     }
 
     fn authorizer(&self, user: &UserInfo) -> Arc<dyn Authorizer> {
-        Arc::new(Questions { chain: self.authorizer.clone(), user: user.clone() })
+        let answers = Answers::default();
+        Arc::new(Questions { chain: self.authorizer.clone(), answers, user: user.clone() })
     }
 }
 
 /// Answers for one user.
 struct Questions {
     chain: Arc<Chain>,
+    answers: Answers,
     user: UserInfo,
 }
 
 impl Authorizer for Questions {
     fn check(&self, question: &Question) -> Decision {
         let account = question.service_account.as_ref().map(service_account);
-        let receipt = self.chain.decide(account.as_ref().unwrap_or(&self.user), &attributes(question));
+        let user = account.as_ref().unwrap_or(&self.user);
+        let receipt = self.chain.weigh(user, &attributes(question), &self.answers);
         let error = receipt.decision().grounds().error();
         Decision {
             allowed: receipt.is_allowed(),
@@ -147,6 +142,46 @@ fn attributes(question: &Question) -> Attributes<'_> {
 fn service_account((namespace, name): &(String, String)) -> UserInfo {
     let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
     UserInfo::new(&format!("system:serviceaccount:{namespace}:{name}"), groups)
+}
+
+/// What plugins ask on the way of a request is answered with what webhooks said on that way.
+impl Reader for Call<'_> {
+    fn get(&self, resource: &GroupResource, namespace: &str, name: &str) -> Option<Arc<Object>> {
+        Reader::get(self.registry, resource, namespace, name)
+    }
+
+    fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
+        Reader::list(self.registry, resource, namespace)
+    }
+
+    fn allows(
+        &self,
+        user: &UserInfo,
+        verb: &str,
+        resource: &GroupResource,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+    ) -> bool {
+        self.asking().allows(user, &question(verb, resource, subresource, namespace, name))
+    }
+
+    fn authorizer(&self, user: &UserInfo) -> Arc<dyn Authorizer> {
+        let (chain, answers) = (self.registry.authorizer.clone(), self.permit.answers().clone());
+        Arc::new(Questions { chain, answers, user: user.clone() })
+    }
+}
+
+fn question<'a>(
+    verb: &'a str,
+    resource: &'a GroupResource,
+    subresource: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+) -> Attributes<'a> {
+    let (group, resource) = (&*resource.group, &*resource.resource);
+    let asked = Asked { group, version: "*", namespace, resource, subresource, name, ..Asked::default() };
+    Attributes::resource(verb, asked)
 }
 
 #[async_trait::async_trait]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http::Method;
-use portcullis_api::{ApiError, Result, Scope, Verb};
+use portcullis_api::{ApiError, Result, Scope, Verb, body};
 use portcullis_audit::HasSlot as _;
 use portcullis_authz::Authorized;
 use portcullis_schema::Word;
@@ -55,24 +55,31 @@ impl Registry {
             .resources()
             .find(&target.group, &target.version, &target.resource)
             .ok_or_else(ApiError::no_such_path)?;
-        let query = Query::parse(parts.uri.query())?;
-        let asked = Asked {
-            user: &user,
-            permit: &permit,
-            info: info.clone(),
-            slot,
-            headers: &parts.headers,
-            query,
-            body: Some(body),
-            life,
-        };
-        let mut call = Call::new(self, &resource, target.clone(), asked);
-        call.warnings.extend(resource.row.deprecation.clone().map(Word::into_owned));
-        check_scope(&call, info.verb)?;
-        check_method(&call, info.verb, &parts.method)?;
-        let answer = dispatch(&mut call, info.verb).await;
-        call.take_notes();
-        answer.map_err(|error| error.with_warnings(std::mem::take(&mut call.warnings)))
+        let mut unread = Some(body);
+        loop {
+            let asked = Asked {
+                user: &user,
+                permit: &permit,
+                info: info.clone(),
+                slot: slot.clone(),
+                headers: &parts.headers,
+                query: Query::parse(parts.uri.query())?,
+                body: unread.take(),
+                life: life.clone(),
+            };
+            let mut call = Call::new(self, &resource, target.clone(), asked);
+            call.warnings.extend(resource.row.deprecation.clone().map(Word::into_owned));
+            check_scope(&call, info.verb)?;
+            check_method(&call, info.verb, &parts.method)?;
+            let answer = dispatch(&mut call, info.verb).await;
+            // While an answer of a webhook is missing nothing is stored: with it, the work is done again.
+            if permit.answers().fetch().await {
+                unread = call.take_sent().map(body::full);
+                continue;
+            }
+            call.take_notes();
+            return answer.map_err(|error| error.with_warnings(std::mem::take(&mut call.warnings)));
+        }
     }
 }
 

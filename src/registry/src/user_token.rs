@@ -50,7 +50,7 @@ fn may_impersonate(call: &Call<'_>, resource: &str, name: &str) -> Result<()> {
     let group = if resource == "uids" { "authentication.k8s.io" } else { "" };
     let asked = Resource { group, resource, name, ..Resource::default() };
     let attributes = Attributes::resource("impersonate", asked);
-    if call.registry.authorizer.decide(call.user, &attributes).is_allowed() {
+    if call.asking().allows(call.user, &attributes) {
         return Ok(());
     }
     Err(forbidden(call.user, &attributes, "issuing a token for somebody takes the right to impersonate them"))

@@ -99,7 +99,7 @@ impl Dispatch {
             Route::HealthCheck(endpoint, name) => self.health.one(endpoint, name),
             Route::Version => Ok(version::document()),
             Route::Metrics => Ok(self.exposition()),
-            Route::Policy(question) => question.answer(&self.authorities, query),
+            Route::Policy(question) => question.answer(&self.authorities, query).await,
             Route::Posture => self.report().await,
             Route::OidcConfiguration => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::configuration)),
             Route::Jwks => Ok(self.oidc.as_ref().map_or_else(not_found, Oidc::jwks)),

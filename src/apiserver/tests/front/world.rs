@@ -105,7 +105,7 @@ fn ready(pki: &Pki, events: Arc<Memory>) -> Ready {
         .tls(server_config(pki.live("apiserver").unwrap()).unwrap(), trust)
         .authentication(Authenticator::new(schemes))
         .authorization(
-            Authorities { chain: Arc::new(Chain::new().then(HealthForAll)), ..Authorities::built_in() },
+            Authorities::built_in().with_chain(Chain::new().then(HealthForAll)),
             Arc::new(Fairness::new(std::iter::empty(), 600)),
         )
         .serving(events, stub(), Discovery::built_in("192.0.2.1:6443"))

@@ -1,12 +1,18 @@
 //! Upstream's `AuthorizationConfiguration` file.
 //!
-//! It is checked whole: every mistake is told, with its path. What is not supported is a mistake too.
+//! It is checked whole: every mistake is told, with its path, in upstream's words and order. What this server cannot do is
+//! a mistake too.
 
-use portcullis_api::field::go_quote;
+mod webhook;
+
+use portcullis_api::field::{Error, ErrorList, Path};
 use portcullis_api::names;
 use serde::Deserialize;
 
-use super::modes::{Mode, NO_WEBHOOK};
+use self::webhook::Written;
+use super::modes::{ALL, Mode, WEBHOOK};
+use super::plan::Place;
+use crate::decision::aggregate;
 
 const VERSIONS: [&str; 3] =
     ["apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1", "apiserver.config.k8s.io/v1alpha1"];
@@ -28,11 +34,14 @@ struct Entry {
     kind: String,
     #[serde(default)]
     name: String,
-    webhook: Option<serde_json::Value>,
+    webhook: Option<Written>,
 }
 
 /// The authorizers in their order.
-pub(super) fn parse(text: &str) -> Result<Vec<Mode>, String> {
+///
+/// # Errors
+/// All that is wrong.
+pub(super) fn parse(text: &str) -> Result<Vec<Place>, String> {
     let configuration: Configuration = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     if configuration.kind != KIND || !VERSIONS.contains(&&*configuration.api_version) {
         return Err(format!(
@@ -40,57 +49,89 @@ pub(super) fn parse(text: &str) -> Result<Vec<Mode>, String> {
             VERSIONS.first().copied().unwrap_or_default()
         ));
     }
-    let mut wrong = Vec::new();
-    if configuration.authorizers.is_empty() {
-        wrong.push("authorizers: Required value: at least one authorization mode must be defined".to_owned());
+    let mut errors = Vec::new();
+    let places = configuration.places(&mut errors);
+    if errors.is_empty() {
+        // As upstream, names are looked at last: what is built in goes by one name only.
+        let wrong: Vec<String> = configuration.authorizers.iter().filter_map(Entry::misnamed).collect();
+        return if wrong.is_empty() { Ok(places) } else { Err(aggregate(wrong.iter())) };
     }
-    let (mut modes, mut names) = (Vec::new(), Vec::new());
-    for (place, entry) in configuration.authorizers.iter().enumerate() {
-        let path = format!("authorizers[{place}]");
-        match entry.mode(&path) {
-            Ok(mode) if modes.contains(&mode) => {
-                wrong.push(format!("{path}.type: Duplicate value: {}", go_quote(&entry.kind)));
-            }
-            Ok(mode) => modes.push(mode),
-            Err(why) => wrong.push(why),
+    Err(aggregate(errors.iter()))
+}
+
+impl Configuration {
+    fn places(&self, errors: &mut ErrorList) -> Vec<Place> {
+        let list = Path::new("authorizers");
+        if self.authorizers.is_empty() {
+            errors.push(Error::required(&list, "at least one authorization mode must be defined"));
         }
-        wrong.extend(entry.check_name(&path, &names));
-        names.push(&*entry.name);
+        let (mut places, mut kinds, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, entry) in self.authorizers.iter().enumerate() {
+            let path = list.index(place);
+            if !entry.check_kind(&path, &kinds, errors) {
+                continue;
+            }
+            kinds.push(&*entry.kind);
+            entry.check_name(&path, &names, errors);
+            names.push(&*entry.name);
+            places.extend(entry.place(&path, errors));
+        }
+        places
     }
-    if wrong.is_empty() { Ok(modes) } else { Err(wrong.join("; ")) }
 }
 
 impl Entry {
-    fn mode(&self, path: &str) -> Result<Mode, String> {
+    fn check_kind(&self, path: &Path, before: &[&str], errors: &mut ErrorList) -> bool {
+        let path = path.child("type");
         if self.kind.is_empty() {
-            return Err(format!("{path}.type: Required value"));
+            errors.push(Error::required(&path, ""));
+        } else if Mode::of(&self.kind).is_none() && self.kind != WEBHOOK {
+            let mut known: Vec<&str> = ALL.iter().map(|mode| mode.as_str()).chain([WEBHOOK]).collect();
+            known.sort_unstable();
+            errors.push(Error::not_supported(&path, self.kind.as_str(), &known));
+        } else if self.kind != WEBHOOK && before.contains(&&*self.kind) {
+            errors.push(Error::duplicate(&path, self.kind.as_str()));
+        } else {
+            return true;
         }
-        if self.kind == "Webhook" {
-            return Err(format!("{path}.type: {NO_WEBHOOK}"));
-        }
-        if self.webhook.is_some() {
-            return Err(format!(
-                "{path}.webhook: Invalid value: \"non-null\": may only be specified when type=Webhook"
-            ));
-        }
-        let supported = "\"ABAC\", \"AlwaysAllow\", \"AlwaysDeny\", \"Node\", \"PolicyFiles\", \"RBAC\"";
-        let unknown = || {
-            format!("{path}.type: Unsupported value: {}: supported values: {supported}", go_quote(&self.kind))
-        };
-        Mode::of(&self.kind).ok_or_else(unknown)
+        false
     }
 
-    fn check_name(&self, path: &str, before: &[&str]) -> Option<String> {
+    fn check_name(&self, path: &Path, before: &[&str], errors: &mut ErrorList) {
+        let path = path.child("name");
         if self.name.is_empty() {
-            return Some(format!("{path}.name: Required value"));
+            errors.push(Error::required(&path, ""));
+        } else if before.contains(&&*self.name) {
+            errors.push(Error::duplicate(&path, self.name.as_str()));
+        } else {
+            let why = names::dns1123_subdomain(&self.name).join(", ");
+            if !why.is_empty() {
+                let why = format!("authorizer name is invalid: {why}");
+                errors.push(Error::invalid(&path, self.name.as_str(), why));
+            }
         }
-        if before.contains(&&*self.name) {
-            return Some(format!("{path}.name: Duplicate value: {}", go_quote(&self.name)));
+    }
+
+    fn place(&self, path: &Path, errors: &mut ErrorList) -> Option<Place> {
+        match (Mode::of(&self.kind), &self.webhook) {
+            (None, None) => {
+                errors.push(Error::required(&path.child("webhook"), "required when type=Webhook"));
+                None
+            }
+            (None, Some(written)) => written.read(&self.name, path, errors).map(Place::Webhook),
+            (Some(_), Some(_)) => {
+                let why = "may only be specified when type=Webhook";
+                errors.push(Error::invalid(&path.child("webhook"), "non-null", why));
+                None
+            }
+            (Some(mode), None) => Some(Place::Ours(mode)),
         }
-        let why = names::dns1123_subdomain(&self.name).into_iter().next()?;
-        Some(format!(
-            "{path}.name: Invalid value: {}: authorizer name is invalid: {why}",
-            go_quote(&self.name)
-        ))
+    }
+
+    fn misnamed(&self) -> Option<String> {
+        let mode = Mode::of(&self.kind)?;
+        let (wanted, name) = (mode.as_str().to_lowercase(), &self.name);
+        (*name != wanted)
+            .then(|| format!("expected name {wanted} for authorizer {} instead of {name}", mode.as_str()))
     }
 }

@@ -17,7 +17,8 @@ pub enum Mode {
     AlwaysDeny,
 }
 
-const ALL: [Mode; 6] =
+/// All there are.
+pub(super) const ALL: [Mode; 6] =
     [Mode::AlwaysAllow, Mode::AlwaysDeny, Mode::Abac, Mode::Rbac, Mode::Node, Mode::PolicyFiles];
 
 impl Mode {
@@ -38,25 +39,26 @@ impl Mode {
     }
 }
 
-/// The modes of the flag.
-pub(super) fn parse<S: AsRef<str>>(words: &[S]) -> Result<Vec<Mode>, String> {
+/// The modes of the flag; [`WEBHOOK`] is `None`.
+pub(super) fn parse<S: AsRef<str>>(words: &[S]) -> Result<Vec<Option<Mode>>, String> {
     if words.is_empty() {
         return Err("at least one authorization-mode must be passed".to_owned());
     }
     let mut modes = Vec::new();
     for word in words.iter().map(AsRef::as_ref) {
-        if word == "Webhook" {
-            return Err(NO_WEBHOOK.to_owned());
+        let mode = Mode::of(word);
+        if mode.is_none() && word != WEBHOOK {
+            return Err(format!("authorization-mode {word:?} is not a valid mode"));
         }
-        let mode =
-            Mode::of(word).ok_or_else(|| format!("authorization-mode {word:?} is not a valid mode"))?;
         if modes.contains(&mode) {
-            return Err(format!("authorization-mode {word:?} is named twice"));
+            let all: Vec<String> = words.iter().map(|word| format!("{:?}", word.as_ref())).collect();
+            let all = all.join(" ");
+            return Err(format!("authorization-mode [{all}] has mode specified more than once"));
         }
         modes.push(mode);
     }
     Ok(modes)
 }
 
-/// Said rather than an authorizer left out in silence.
-pub(super) const NO_WEBHOOK: &str = "authorizers of type Webhook are not supported yet";
+/// The word for authorizers outside this program.
+pub(super) const WEBHOOK: &str = "Webhook";

@@ -14,9 +14,9 @@ use crate::used::Used;
 impl Authorities {
     /// How the chain and its files fare.
     pub fn report(&self) -> Value {
-        let chain: Vec<&str> = self.chain.names().collect();
         json!({
-            "chain": chain,
+            "chain": self.chain.names(),
+            "configuration": self.configured.as_ref().map(|configured| configured.status()),
             "sets": self.files.iter().map(set).collect::<Vec<_>>(),
             "shadow": self.chain.shadowing().map(shadow),
         })
@@ -35,8 +35,14 @@ impl Authorities {
     /// may stand against some of them.
     pub fn who_can(&self, asked: &Attributes<'_>) -> Value {
         let mut subjects = vec![json!({"kind": "Group", "name": MASTERS, "by": MASTERS})];
-        for node in self.nodes.who_can(asked) {
-            subjects.push(json!({"kind": "User", "name": format!("system:node:{node}"), "by": "Node"}));
+        // What a node of which nothing is known may do, all may.
+        let any = UserInfo::new("system:node:any-other", ["system:nodes"]);
+        if self.nodes.decide(&any, asked).is_allowed() {
+            subjects.push(json!({"kind": "User", "name": "system:node:*", "by": "Node"}));
+        } else {
+            for node in self.nodes.who_can(asked) {
+                subjects.push(json!({"kind": "User", "name": format!("system:node:{node}"), "by": "Node"}));
+            }
         }
         let mut except = Vec::new();
         for rule in self.deciding_rules() {
@@ -55,7 +61,9 @@ impl Authorities {
             }
             subjects.push(told);
         });
-        json!({"subjects": subjects, "unless": except})
+        let mut told = json!({"subjects": subjects, "unless": except});
+        self.tell_webhooks(&mut told);
+        told
     }
 
     /// What a user may do in a namespace as far as it can be listed, and the deny rules that are for the user.
@@ -65,7 +73,17 @@ impl Authorities {
         let mine = refusals.filter(|rule| rule.subjects.iter().any(|who| who.is(user)));
         let unless: Vec<Value> = mine.map(|rule| told_rule(&rule)).collect();
         tell(&mut told, "unless", unless);
+        self.tell_webhooks(&mut told);
         told
+    }
+
+    /// Nobody can list what a webhook allows or denies: it has to be asked about each of them.
+    fn tell_webhooks(&self, told: &mut Value) {
+        let webhooks: Vec<Value> = self.chain.webhooks().iter().map(|webhook| webhook.caveat()).collect();
+        if !webhooks.is_empty() {
+            tell(told, "incomplete", true);
+            tell(told, "ask", webhooks);
+        }
     }
 
     /// The rules of all files that are not only tried out.
@@ -158,3 +176,6 @@ fn subject(who: &Who, rule: &Rule) -> Value {
     };
     json!({"kind": kind, "name": name, "by": "policy file", "grant": place(rule)})
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use serde::de::{self, MapAccess, Visitor};
 use super::load::LoadError;
 use super::pattern::Pattern;
 use super::rule::{DEFAULT_PRIORITY, Effect, Origin, Resources, Rule, Who};
+use super::selection::Selection;
 
 const VERSION: &str = "abac.authorization.kubernetes.io/v1beta1";
 /// Everybody a star stands for.
@@ -102,6 +103,7 @@ impl Policy {
             resources: spec.resources()?,
             paths: spec.paths()?,
             namespace_labels: Box::default(),
+            selection: Selection::default(),
             reason: None,
             used: Arc::default(),
         })

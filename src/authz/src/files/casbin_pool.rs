@@ -15,10 +15,13 @@ use portcullis_api::UserInfo;
 use super::labels::NamespaceLabels;
 use super::pattern::{LIST, Pattern, STRAY, matches_encoded};
 use super::rule::{Effect, Rule, whole};
+use super::selection;
 use crate::attributes::{Attributes, Subject};
 
 /// The model that auditors read.
 const MODEL: &str = include_str!("../../../../policies/model.conf");
+/// The scope of what lies in no namespace.
+const OUTSIDE: &str = "outside";
 /// How many idle enforcers are kept.
 const KEPT: usize = 16;
 
@@ -89,6 +92,7 @@ pub(super) fn row(number: usize, rule: &Rule) -> Row {
         names,
         list(&rule.paths),
         labels,
+        rule.selection.encode(),
         rule.effect.as_str().to_owned(),
     ]
 }
@@ -100,8 +104,9 @@ fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) ->
     };
     let namespace = asked.namespace();
     let known = labels.of(namespace).map(|all| join(all.iter().map(|(k, v)| plain(&format!("{k}={v}")))));
-    let scope = match asked.subject {
+    let scope = match &asked.subject {
         Subject::Path(_) => "path",
+        Subject::Resource(resource) if labels.is_outside(resource) => OUTSIDE,
         Subject::Resource(_) => "resource",
     };
     vec![
@@ -115,6 +120,7 @@ fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) ->
         plain(name),
         path,
         known.unwrap_or_else(|| STRAY.to_string()),
+        selection::encode(asked),
     ]
 }
 
@@ -142,9 +148,10 @@ fn enforcer() -> Result<Enforcer, String> {
         let mut enforcer = Enforcer::new(model, MemoryAdapter::default()).await?;
         enforcer.add_function("who", OperatorFunction::Arg4(who));
         enforcer.add_function("one", OperatorFunction::Arg2(one));
-        enforcer.add_function("place", OperatorFunction::Arg4(place));
+        enforcer.add_function("place", OperatorFunction::Arg5(place));
         enforcer.add_function("named", OperatorFunction::Arg4(named));
-        enforcer.add_function("labelled", OperatorFunction::Arg4(labelled));
+        enforcer.add_function("labelled", OperatorFunction::Arg5(labelled));
+        enforcer.add_function("pinned", OperatorFunction::Arg2(pinned));
         Ok::<_, casbin::Error>(enforcer)
     };
     // Nothing is waited for: model and rules are in memory.
@@ -172,10 +179,10 @@ fn one(patterns: Dynamic, asked: Dynamic) -> Dynamic {
     any(&text(&patterns), &text(&asked)).into()
 }
 
-/// `place(patterns, namespace, verb, effect)`
-fn place(patterns: Dynamic, namespace: Dynamic, verb: Dynamic, effect: Dynamic) -> Dynamic {
+/// `place(patterns, namespace, verb, effect, scope)`
+fn place(patterns: Dynamic, namespace: Dynamic, verb: Dynamic, effect: Dynamic, scope: Dynamic) -> Dynamic {
     let (namespace, refuses) = (text(&namespace), text(&effect) == Effect::Deny.as_str());
-    let widely = refuses && namespace.is_empty() && is_many(&text(&verb));
+    let widely = refuses && namespace.is_empty() && is_many(&text(&verb)) && text(&scope) != OUTSIDE;
     (widely || any(&text(&patterns), &namespace)).into()
 }
 
@@ -186,11 +193,20 @@ fn named(patterns: Dynamic, name: Dynamic, verb: Dynamic, effect: Dynamic) -> Dy
     (nameless || any(&text(&patterns), &name)).into()
 }
 
-/// `labelled(wanted, labels, namespace, effect)`
-fn labelled(wanted: Dynamic, labels: Dynamic, namespace: Dynamic, effect: Dynamic) -> Dynamic {
+/// `labelled(wanted, labels, namespace, effect, scope)`
+fn labelled(
+    wanted: Dynamic,
+    labels: Dynamic,
+    namespace: Dynamic,
+    effect: Dynamic,
+    scope: Dynamic,
+) -> Dynamic {
     let (wanted, labels) = (text(&wanted), text(&labels));
     if wanted.is_empty() {
         return true.into();
+    }
+    if text(&namespace).is_empty() && text(&scope) == OUTSIDE {
+        return false.into();
     }
     if text(&namespace).is_empty() || labels == STRAY.to_string() {
         return (text(&effect) == Effect::Deny.as_str()).into();
@@ -202,6 +218,20 @@ fn labelled(wanted: Dynamic, labels: Dynamic, namespace: Dynamic, effect: Dynami
         value.is_some_and(|value| matches_encoded(pattern, value))
     };
     split(&wanted).all(has).into()
+}
+
+/// `pinned(wanted, pins)`
+fn pinned(wanted: Dynamic, pins: Dynamic) -> Dynamic {
+    let (wanted, pins) = (text(&wanted), text(&pins));
+    let is_pinned = |wanted: &str| {
+        let Some(at) = wanted.find(['=', '^', '~']) else { return false };
+        let (key, pattern) = wanted.split_at(at);
+        split(&pins).any(|pin| {
+            let mut parts = pin.split(selection::VALUE);
+            parts.next() == Some(key) && parts.all(|value| matches_encoded(pattern, value))
+        })
+    };
+    split(&wanted).all(is_pinned).into()
 }
 
 fn any(patterns: &str, asked: &str) -> bool {

@@ -205,6 +205,7 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
         }
     };
     wide.namespace_labels.is_empty()
+        && wide.selection.is_empty()
         && all(&wide.verbs, &narrow.verbs)
         && resources
         && (narrow.paths.is_empty() || all(&wide.paths, &narrow.paths))

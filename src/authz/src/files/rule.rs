@@ -7,6 +7,7 @@ use portcullis_api::UserInfo;
 
 use super::labels::NamespaceLabels;
 use super::pattern::Pattern;
+use super::selection::Selection;
 use crate::attributes::{Attributes, Resource, Subject};
 use crate::used::Used;
 
@@ -34,6 +35,8 @@ pub struct Rule {
     pub paths: Box<[Pattern]>,
     /// What the labels of the namespace must be.
     pub namespace_labels: Box<[(Box<str>, Pattern)]>,
+    /// How the request must select, where it must.
+    pub selection: Selection,
     /// What the author tells those it refuses.
     pub reason: Option<Arc<str>>,
     /// How often it decided.
@@ -108,20 +111,27 @@ impl Rule {
         let about = match &asked.subject {
             Subject::Path(path) => self.paths.iter().any(|pattern| pattern.matches(path)),
             Subject::Resource(resource) => {
-                self.resources.as_ref().is_some_and(|mine| mine.cover(asked.verb, resource, self.effect))
+                let mine = self.resources.as_ref();
+                mine.is_some_and(|mine| mine.cover(asked.verb, resource, self.effect, labels))
             }
         };
-        if !(verb && about) {
+        if !(verb && about && self.selection.is_made_by(asked)) {
             return Says::Nothing;
         }
-        self.labels_say(asked.namespace(), labels)
+        self.labels_say(asked, labels)
     }
 
-    fn labels_say(&self, namespace: &str, labels: &NamespaceLabels) -> Says {
+    fn labels_say(&self, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Says {
         if self.namespace_labels.is_empty() {
             return Says::Decides;
         }
+        let namespace = asked.namespace();
         if namespace.is_empty() {
+            if let Subject::Resource(resource) = &asked.subject
+                && labels.is_outside(resource)
+            {
+                return Says::Nothing;
+            }
             // Some namespace among all may have them, or none: only a refusal may rest on that.
             return Says::Unclear("the request is not about one namespace, and the rule asks for its labels");
         }
@@ -145,15 +155,16 @@ impl Who {
 
 impl Resources {
     /// Whether a request is about these. What a refusal names is also touched by a request for many that
-    /// leaves namespace or name open, and by a creation whose name is not known yet.
-    fn cover(&self, verb: &str, asked: &Resource<'_>, effect: Effect) -> bool {
+    /// leaves namespace or name open, unless what it asks for lies in no namespace, and by a creation whose name is
+    /// not known yet.
+    fn cover(&self, verb: &str, asked: &Resource<'_>, effect: Effect, labels: &NamespaceLabels) -> bool {
         let many = matches!(verb, "list" | "watch" | "deletecollection");
         let refuses = effect == Effect::Deny;
-        let widely = refuses && many && asked.namespace.is_empty();
+        let widely = || refuses && many && asked.namespace.is_empty() && !labels.is_outside(asked);
         let nameless = refuses && (many || verb == "create") && asked.name.is_empty();
         any(&self.groups, asked.group)
             && self.names_resource(asked)
-            && (self.namespaces.is_empty() || widely || any(&self.namespaces, asked.namespace))
+            && (self.namespaces.is_empty() || any(&self.namespaces, asked.namespace) || widely())
             && (self.names.is_empty() || nameless || any(&self.names, asked.name))
     }
 

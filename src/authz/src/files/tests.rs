@@ -29,6 +29,12 @@ fn on<'a>(verb: &'a str, resource: &'a str, namespace: &'a str, name: &'a str) -
     Attributes::resource(verb, Resource { resource, subresource, namespace, name, ..Resource::default() })
 }
 
+fn selecting<'a>(asked: Attributes<'a>, labels: &'a str, fields: &'a str) -> Attributes<'a> {
+    let Subject::Resource(resource) = asked.subject else { return asked };
+    let resource = Resource { label_selector: labels, field_selector: fields, ..resource };
+    Attributes::resource(asked.verb, resource)
+}
+
 fn user(name: &str, groups: &[&str]) -> UserInfo {
     UserInfo::new(name, groups)
 }
@@ -89,6 +95,74 @@ fn rules_decide_by_subject_verb_and_place() {
     for (who, asked, want) in table {
         assert_eq!(chain(&files, who, &asked), want, "{who:?} {asked:?}");
     }
+}
+
+#[test]
+fn a_refusal_for_a_namespace_is_about_what_lies_in_namespaces() {
+    let files = files(
+        "  - {effect: deny, subjects: ['user:jane'], verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: [prod]}\n\
+         \x20 - {effect: deny, subjects: ['user:kim'], verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaceLabels: {tenant: bolt}}\n\
+         \x20 - {effect: deny, subjects: ['user:lee'], verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['']}\n",
+    );
+    let definition = |scope: &str| json!({"spec": {"scope": scope}}).to_string();
+    files.0.labels.observe_definition("wide.example.com", Some(definition("Cluster").as_bytes()));
+    files.0.labels.observe_definition("narrow.example.com", Some(definition("Namespaced").as_bytes()));
+    let custom = |resource: &'static str| {
+        Attributes::resource("list", Resource { group: "example.com", resource, ..Resource::default() })
+    };
+    let table = [
+        // What lies in prod, and lists that would show it.
+        ("jane", on("get", "pods", "prod", "p"), "deny"),
+        ("jane", on("list", "pods", "", ""), "deny"),
+        ("jane", custom("narrow"), "deny"),
+        // Who knows where it lies?
+        ("jane", custom("unheard-of"), "deny"),
+        // A namespace lies in itself.
+        ("jane", on("get", "namespaces", "prod", "prod"), "deny"),
+        ("jane", on("list", "namespaces", "", ""), "deny"),
+        // What lies in none.
+        ("jane", on("list", "nodes", "", ""), "none"),
+        ("jane", on("get", "nodes", "", "n"), "none"),
+        ("jane", custom("wide"), "none"),
+        ("kim", on("list", "pods", "", ""), "deny"),
+        ("kim", on("list", "nodes", "", ""), "none"),
+        ("kim", on("get", "nodes", "", "n"), "none"),
+        ("kim", custom("wide"), "none"),
+        ("lee", on("list", "nodes", "", ""), "deny"),
+        ("lee", on("get", "pods", "prod", "p"), "none"),
+    ];
+    for (who, asked, want) in table {
+        assert_eq!(chain(&files, &user(who, &[]), &asked), want, "{who} {asked:?}");
+    }
+    files.0.labels.observe_definition("wide.example.com", None);
+    assert_eq!(chain(&files, &user("jane", &[]), &custom("wide")), "deny");
+}
+
+#[test]
+fn a_permission_may_rest_on_what_a_request_selects() {
+    let files = files(
+        "  - {effect: allow, subjects: ['*'], verbs: [list, watch], apiGroups: [''], resources: [pods], labelSelector: {tier: 'web-*'}, fieldSelector: {spec.nodeName: n1}}\n",
+    );
+    let ask = |labels: &str, fields: &str| {
+        chain(&files, &user("u", &[]), &selecting(on("list", "pods", "", ""), labels, fields))
+    };
+    let node = "spec.nodeName=n1";
+    for (labels, fields, want) in [
+        ("tier=web-a", node, "allow"),
+        ("x,tier in (web-a,web-b)", "status.phase!=Failed,spec.nodeName==n1", "allow"),
+        ("tier in (web-a,db)", node, "none"),
+        ("tier!=web-a", node, "none"),
+        ("tier", node, "none"),
+        ("tier=web-a,(", node, "none"),
+        ("tier=web-a", "spec.nodeName!=n1", "none"),
+        ("tier=web-a", "", "none"),
+        ("", node, "none"),
+    ] {
+        assert_eq!(ask(labels, fields), want, "{labels} {fields}");
+    }
+    let refusal = "apiVersion: policy.portcullis.io/v1\nkind: PolicyRules\nrules:\n  \
+        - {effect: deny, subjects: ['*'], verbs: [list], apiGroups: [''], resources: [pods], labelSelector: {a: b}}\n";
+    assert!(parse_rules("r", refusal).unwrap_err().why.contains("selectors are for rules that allow"));
 }
 
 #[test]
@@ -348,6 +422,9 @@ struct Plain {
     namespaces: Vec<String>,
     names: Vec<String>,
     tenant: Option<String>,
+    /// Values that the label `tier` and the field `spec.nodeName` must be pinned to; permissions only.
+    tier: Option<String>,
+    node: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -358,6 +435,8 @@ struct Question {
     resource: String,
     namespace: String,
     name: String,
+    labels: String,
+    fields: String,
 }
 
 const TENANTS: [(&str, &str); 3] = [("a", "acme"), ("team-b", "bolt"), ("c", "acme-lab")];
@@ -374,6 +453,8 @@ impl Plain {
             "namespaces": self.namespaces,
             "names": self.names,
             "namespaceLabels": self.tenant.iter().map(|t| ("tenant", t)).collect::<HashMap<_, _>>(),
+            "labelSelector": self.tier.iter().map(|t| ("tier", t)).collect::<HashMap<_, _>>(),
+            "fieldSelector": self.node.iter().map(|n| ("spec.nodeName", n)).collect::<HashMap<_, _>>(),
         });
         format!("  - {rule}\n")
     }
@@ -391,15 +472,54 @@ impl Plain {
         let many = ["list", "watch", "deletecollection"].contains(&&*q.verb);
         let place = self.namespaces.is_empty()
             || one(&self.namespaces, &q.namespace)
-            || (self.deny && many && q.namespace.is_empty());
+            || (self.deny && many && q.namespace.is_empty() && q.is_inside());
         let name = self.names.is_empty()
             || one(&self.names, &q.name)
             || (self.deny && (many || q.verb == "create") && q.name.is_empty());
         let labels = self.tenant.as_ref().is_none_or(|wanted| {
             let known = TENANTS.iter().find(|(namespace, _)| *namespace == q.namespace);
-            known.map_or(self.deny, |(_, tenant)| one(std::slice::from_ref(wanted), tenant))
+            let unknown = self.deny && (q.is_inside() || !q.namespace.is_empty());
+            known.map_or(unknown, |(_, tenant)| one(std::slice::from_ref(wanted), tenant))
         });
-        who && one(&self.verbs, &q.verb) && one(&self.resources, &q.resource) && place && name && labels
+        let pinned = |wanted: &Option<String>, pins: Vec<Vec<&str>>| {
+            wanted.as_ref().is_none_or(|wanted| {
+                pins.iter().any(|values| values.iter().all(|v| one(std::slice::from_ref(wanted), v)))
+            })
+        };
+        let selected = pinned(&self.tier, q.tiers()) && pinned(&self.node, q.nodes());
+        selected
+            && who
+            && one(&self.verbs, &q.verb)
+            && one(&self.resources, &q.resource)
+            && place
+            && name
+            && labels
+    }
+}
+
+impl Question {
+    /// Nodes lie in no namespace; the others do.
+    fn is_inside(&self) -> bool {
+        !self.resource.starts_with("nodes")
+    }
+
+    /// What the label selectors below pin `tier` to, written out by hand.
+    fn tiers(&self) -> Vec<Vec<&'static str>> {
+        match &*self.labels {
+            "tier=web" | "x=y,tier==web" => vec![vec!["web"]],
+            "tier in (web,db)" => vec![vec!["db", "web"]],
+            "tier=web,tier=db" => vec![vec!["web"], vec!["db"]],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the field selectors below pin `spec.nodeName` to.
+    fn nodes(&self) -> Vec<Vec<&'static str>> {
+        match &*self.fields {
+            "spec.nodeName=n1" => vec![vec!["n1"]],
+            "spec.nodeName==n\\,2,status.phase!=Failed" => vec![vec!["n,2"]],
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -420,21 +540,29 @@ fn rule() -> impl Strategy<Value = Plain> {
         0u32..3,
         some(&["user:u1", "user:u*", "group:g1", "group:g-*", "*", "user:system:*"], 1),
         some(&["get", "list", "create", "*"], 1),
-        some(&["pods", "pods/log", "pods/*", "*/log", "*", "secrets", "s*"], 1),
+        some(&["pods", "pods/log", "pods/*", "*/log", "*", "secrets", "s*", "nodes"], 1),
         some(&["a", "team-*", "c", "", "?"], 0),
         some(&["n1", "n*"], 0),
         proptest::option::of(select(&["acme", "acme*", "*"][..])),
+        (
+            proptest::option::weighted(0.2, select(&["web", "*b", "*"][..])),
+            proptest::option::weighted(0.2, select(&["n1", "n*"][..])),
+        ),
     )
-        .prop_map(|(deny, priority, subjects, verbs, resources, namespaces, names, tenant)| Plain {
-            deny,
-            priority,
-            subjects,
-            verbs,
-            resources,
-            namespaces,
-            names,
-            tenant: tenant.map(str::to_owned),
-        })
+        .prop_map(
+            |(deny, priority, subjects, verbs, resources, namespaces, names, tenant, (tier, node))| Plain {
+                tier: tier.filter(|_| !deny).map(str::to_owned),
+                node: node.filter(|_| !deny).map(str::to_owned),
+                deny,
+                priority,
+                subjects,
+                verbs,
+                resources,
+                namespaces,
+                names,
+                tenant: tenant.map(str::to_owned),
+            },
+        )
 }
 
 fn question() -> impl Strategy<Value = Question> {
@@ -442,11 +570,29 @@ fn question() -> impl Strategy<Value = Question> {
         select(&["u1", "u2", "system:x", "system:x:y", "é", "u\u{1f}1"][..]),
         some(&["g1", "g-x", "g-x/y", "h"], 0),
         select(&["get", "list", "create", "watch"][..]),
-        select(&["pods", "pods/log", "secrets", "secrets/log"][..]),
+        select(&["pods", "pods/log", "secrets", "secrets/log", "nodes", "nodes/log"][..]),
         select(&["a", "team-b", "c", "", "unknown"][..]),
         select(&["n1", "n2", "", "x"][..]),
+        select(
+            &[
+                "",
+                "tier=web",
+                "x=y,tier==web",
+                "tier in (web,db)",
+                "tier=web,tier=db",
+                "tier!=web",
+                "tier",
+                "tier=(",
+            ][..],
+        ),
+        select(
+            &["", "spec.nodeName=n1", "spec.nodeName==n\\,2,status.phase!=Failed", "spec.nodeName!=n1", "x"]
+                [..],
+        ),
     )
-        .prop_map(|(user, groups, verb, resource, namespace, name)| Question {
+        .prop_map(|(user, groups, verb, resource, namespace, name, labels, fields)| Question {
+            labels: labels.to_owned(),
+            fields: fields.to_owned(),
             user: user.to_owned(),
             groups,
             verb: verb.to_owned(),
@@ -469,12 +615,57 @@ proptest! {
         let snapshot = files.0.snapshot.load();
         for q in &questions {
             let who = UserInfo::new(&q.user, &q.groups);
-            let asked = on(&q.verb, &q.resource, &q.namespace, &q.name);
+            let asked = selecting(on(&q.verb, &q.resource, &q.namespace, &q.name), &q.labels, &q.fields);
             let want = plainly(&rules, q);
             prop_assert_eq!(files.opinion(&who, &asked), want, "index {:?} {:?}", q, rules);
             let casbin = files.0.pool.allows(snapshot.rows.iter(), &who, &asked, &files.0.labels);
             prop_assert_eq!(casbin.unwrap(), want == Some(true), "casbin {:?} {:?}", q, rules);
+            prop_assert_eq!(files.cross_check(&who, &asked), Ok(()), "{:?} {:?}", q, rules);
         }
+    }
+
+    /// The same of paths that are no resources, and of what impersonation asks.
+    #[test]
+    fn j016_all_evaluators_agree_on_paths_and_impersonation(
+        rules in proptest::collection::vec(
+            (any::<bool>(), 0u32..3, some(&["user:u1", "group:g*", "*"], 1), some(&["get", "impersonate", "*"], 1),
+             select(&["/metrics", "/foo/*", "/foo/**", "*", "users", "groups", "userextras/*", "userextras/scopes", "uids"][..])),
+            0..6,
+        ),
+        user in select(&["u1", "u2"][..]),
+        groups in some(&["g1", "h"], 0),
+        verb in select(&["get", "impersonate", "post"][..]),
+        what in select(&["/metrics", "/foo/a", "/foo/a/b", "/foo", "users", "groups", "userextras/scopes", "userextras/other", "uids"][..]),
+        name in select(&["", "root", "scopes"][..]),
+    ) {
+        let yaml: String = rules.iter().map(|(deny, priority, subjects, verbs, what)| {
+            let mut rule = json!({"effect": if *deny { "deny" } else { "allow" }, "priority": priority, "subjects": subjects, "verbs": verbs});
+            if what.starts_with('/') || *what == "*" {
+                rule["paths"] = json!([what]);
+            } else {
+                rule["apiGroups"] = json!(["", "authentication.k8s.io"]);
+                rule["resources"] = json!([what]);
+            }
+            format!("  - {rule}\n")
+        }).collect();
+        let files = files(if yaml.is_empty() { "  []\n" } else { &yaml });
+        let who = UserInfo::new(user, &groups);
+        let asked = if what.starts_with('/') { Attributes::path(verb, what) } else { on(verb, what, "", name) };
+        let mut sorted: Vec<_> = rules.iter().collect();
+        sorted.sort_by_key(|(deny, priority, ..)| (*priority, !*deny));
+        let one = |patterns: &[String], text: &str| patterns.iter().any(|p| pattern::matches_encoded(&format!("~{p}"), text));
+        let want = sorted.into_iter().find(|(_, _, subjects, verbs, pattern)| {
+            let meant = subjects.iter().any(|subject| match subject.split_once(':') {
+                None => true,
+                Some(("user", name)) => name == user,
+                Some((_, name)) => groups.iter().any(|group| one(&[name.to_owned()], group)),
+            });
+            let paths = pattern.starts_with('/') || *pattern == "*";
+            meant && one(verbs, verb) && paths == what.starts_with('/') && one(&[(*pattern).to_owned()], what)
+        });
+        let want = want.map(|(deny, ..)| !deny);
+        prop_assert_eq!(files.opinion(&who, &asked), want, "{:?} {:?}", asked, rules);
+        prop_assert_eq!(files.cross_check(&who, &asked), Ok(()), "{:?} {:?}", asked, rules);
     }
 
     /// No text whatever makes a decision fail.

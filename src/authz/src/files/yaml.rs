@@ -13,6 +13,7 @@
 //!     resources: [secrets]
 //!     namespaces: ["team-*"]
 //!     namespaceLabels: {tenant: acme}
+//!     # allow only: labelSelector: {tenant: acme}, fieldSelector: {spec.nodeName: n1}
 //!     reason: contractors read no secrets
 //! ```
 
@@ -25,6 +26,7 @@ use serde_saphyr::Spanned;
 use super::load::LoadError;
 use super::pattern::Pattern;
 use super::rule::{DEFAULT_PRIORITY, Effect, Origin, Resources, Rule, Who};
+use super::selection::Selection;
 
 const VERSION: &str = "policy.portcullis.io/v1";
 const KIND: &str = "PolicyRules";
@@ -97,6 +99,10 @@ struct Written {
     paths: Texts,
     #[serde(default)]
     namespace_labels: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
+    label_selector: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
+    field_selector: BTreeMap<String, Spanned<String>>,
     reason: Option<Spanned<String>>,
 }
 
@@ -134,12 +140,15 @@ impl Written {
         {
             return Err(wrong("paths have no namespace, name or labels"));
         }
-        let labels = self.namespace_labels.iter().map(|(key, value)| {
-            if key.contains(['=', '^', '~']) || key.chars().any(char::is_control) {
-                return Err(read.wrong(value, "the key is no label's"));
-            }
-            Ok((Box::from(&**key), read.pattern(value)?))
-        });
+        let selection = Selection {
+            labels: read.by_key(&self.label_selector)?,
+            fields: read.by_key(&self.field_selector)?,
+        };
+        if !selection.is_empty() && (resources.is_none() || matches!(self.effect, Verdict::Deny)) {
+            return Err(wrong(
+                "selectors are for rules that allow resources: what a request does not select it may still touch",
+            ));
+        }
         Ok(Rule {
             name: self.name.as_ref().map(|name| read.words(name).map(Box::from)).transpose()?,
             effect: match self.effect {
@@ -151,7 +160,8 @@ impl Written {
             verbs: self.verbs.iter().map(|verb| read.verb(verb)).collect::<Result<_, _>>()?,
             resources,
             paths: read.patterns(&self.paths)?,
-            namespace_labels: labels.collect::<Result<_, _>>()?,
+            namespace_labels: read.by_key(&self.namespace_labels)?,
+            selection,
             reason: self.reason.as_ref().map(|reason| read.words(reason).map(Arc::from)).transpose()?,
             used: Arc::default(),
             origin: origin.clone(),
@@ -175,6 +185,19 @@ impl Reader<'_> {
 
     fn pattern(&self, text: &Spanned<String>) -> Result<Pattern, LoadError> {
         Pattern::parse(&text.value).map_err(|why| self.wrong(text, &why))
+    }
+
+    fn by_key(
+        &self,
+        all: &BTreeMap<String, Spanned<String>>,
+    ) -> Result<Box<[(Box<str>, Pattern)]>, LoadError> {
+        let one = |(key, value): (&String, &Spanned<String>)| {
+            if key.contains(['=', '^', '~']) || key.chars().any(char::is_control) {
+                return Err(self.wrong(value, "the key is that of no label or field"));
+            }
+            Ok((Box::from(&**key), self.pattern(value)?))
+        };
+        all.iter().map(one).collect()
     }
 
     fn verb(&self, text: &Spanned<String>) -> Result<Pattern, LoadError> {

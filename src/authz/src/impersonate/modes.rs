@@ -10,8 +10,9 @@ use portcullis_api::field::{Error, Path, go_quote};
 use portcullis_api::{ApiError, Extra, UserInfo, names};
 
 use super::wanted::{Wanted, values};
+use crate::answers::Asking;
 use crate::attributes::{Attributes, Resource};
-use crate::chain::{Chain, MASTERS};
+use crate::chain::MASTERS;
 use crate::forbidden::{forbidden, refused};
 
 /// From this many on, one question for all is asked before one for each.
@@ -42,7 +43,7 @@ enum Mode {
 
 /// Checks every mode in turn.
 pub(super) fn impersonate(
-    chain: &Chain,
+    asking: Asking<'_>,
     requestor: &UserInfo,
     wanted: &Wanted,
     request: &Attributes<'_>,
@@ -54,7 +55,7 @@ pub(super) fn impersonate(
         if !mode.fits(requestor, wanted) {
             continue;
         }
-        match mode.check(chain, requestor, wanted, request) {
+        match mode.check(asking, requestor, wanted, request) {
             Ok(impersonated) => return Ok(impersonated),
             Err(refusal) => first = first.or(Some(refusal)),
         }
@@ -86,13 +87,13 @@ impl Mode {
 
     fn check(
         self,
-        chain: &Chain,
+        asking: Asking<'_>,
         requestor: &UserInfo,
         wanted: &Wanted,
         request: &Attributes<'_>,
     ) -> Result<Impersonated, ApiError> {
         let told = if self == Self::AssociatedNode { with_extra_keys(requestor) } else { requestor.clone() };
-        let check = Check { chain, requestor: &told, mode: self };
+        let check = Check { asking, requestor: &told, mode: self };
         if let Some(mode) = self.verb().strip_prefix("impersonate:") {
             let verb = format!("impersonate-on:{mode}:{}", request.verb);
             check.ask(&request.with_verb(&verb))?;
@@ -108,14 +109,14 @@ impl Mode {
 
 /// The questions of one mode.
 struct Check<'a> {
-    chain: &'a Chain,
+    asking: Asking<'a>,
     requestor: &'a UserInfo,
     mode: Mode,
 }
 
 impl Check<'_> {
     fn ask(&self, attributes: &Attributes<'_>) -> Result<(), ApiError> {
-        let receipt = self.chain.decide(self.requestor, attributes);
+        let receipt = self.asking.decide(self.requestor, attributes);
         if receipt.is_allowed() { Ok(()) } else { Err(refused(self.requestor, attributes, &receipt)) }
     }
 

@@ -2,14 +2,17 @@ use std::sync::Mutex;
 
 use http::Request;
 use portcullis_api::{GroupResource, Object, body};
-use portcullis_audit::{AuditLayer, Event, Memory, Opening, Policy};
+use portcullis_audit::{AuditLayer, AuditSlot, Event, Memory, Opening, Policy};
 use portcullis_authn::{Attributed, AuthenticateLayer, Authenticator, Schemes, TokenFile};
 use portcullis_pki::Peer;
 use serde_json::{Value, json};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::*;
+use crate::chain::Link;
 use crate::policies::platform_objects;
+use crate::testing::hook::{Hook, review};
+use crate::webhook::Webhook;
 use crate::{AuthorizeLayer, Authorized, Fairness, FairnessLayer, RbacIndex};
 
 const PODS: &str = "/api/v1/namespaces/n/pods";
@@ -46,6 +49,10 @@ struct Answer {
 
 /// Sends a list of pods through all gates from authentication to authorization.
 async fn send(token: &str, headers: &[(&str, &str)]) -> Answer {
+    send_by(chain(), token, headers).await
+}
+
+async fn send_by(chain: Arc<Chain>, token: &str, headers: &[(&str, &str)]) -> Answer {
     let served = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&served);
     let handler = service_fn(move |request: Authorized| {
@@ -61,9 +68,9 @@ async fn send(token: &str, headers: &[(&str, &str)]) -> Answer {
     let gates = ServiceBuilder::new()
         .layer(AuthenticateLayer::new(Authenticator::new(schemes)))
         .layer(AuditLayer)
-        .layer(ImpersonateLayer::new(chain()))
+        .layer(ImpersonateLayer::new(Arc::clone(&chain)))
         .layer(FairnessLayer::new(Arc::new(fairness)))
-        .layer(AuthorizeLayer::new(chain()))
+        .layer(AuthorizeLayer::new(chain))
         .service(handler);
     let sink = Arc::new(Memory::default());
     let outcome = gates.oneshot(request(token, headers, &sink)).await.map(drop);
@@ -141,4 +148,39 @@ async fn d012_one_part_that_may_not_be_taken_refuses_all() {
 async fn a_group_without_a_user_is_a_bad_request() {
     let answer = send("token-h", &[("Impersonate-Group", "g")]).await;
     assert_eq!(answer.outcome.unwrap_err().code(), 400);
+}
+
+#[tokio::test]
+async fn a_webhook_is_asked_for_every_part_of_a_user() {
+    let hook = Hook::start().await;
+    hook.reply(|asked| {
+        let spec = &asked["spec"];
+        let what = &spec["resourceAttributes"];
+        let allowed = match spec["user"].as_str().unwrap() {
+            "helper" => what["verb"] == "impersonate" && what["name"] != "root",
+            "worker" => what["verb"] == "list",
+            _ => false,
+        };
+        (200, review(json!({"allowed": allowed})))
+    });
+    let chain = Chain::new();
+    chain.replace(vec![Link::to_webhook(Webhook::new(&hook.plan()).unwrap())]);
+    let chain = Arc::new(chain);
+    let worker = [
+        ("Impersonate-User", "worker"),
+        ("Impersonate-Group", "g1"),
+        ("Impersonate-Group", "g2"),
+        ("Impersonate-Extra-Team", "a"),
+    ];
+    let answer = send_by(Arc::clone(&chain), "token-h", &worker).await;
+    answer.outcome.unwrap();
+    assert_eq!(answer.served, Some(("worker".to_owned(), Some("helper".to_owned()), 0)));
+    assert_eq!(names(&answer.event), [Some("helper"), Some("worker")]);
+    let asked = |resource: &str| {
+        hook.heard().iter().filter(|spec| spec["resourceAttributes"]["resource"] == resource).count()
+    };
+    assert_eq!((asked("users"), asked("groups"), asked("userextras")), (1, 2, 1));
+    let answer = send_by(chain, "token-h", &[("Impersonate-User", "root")]).await;
+    assert_eq!(answer.outcome.unwrap_err().code(), 403);
+    assert_eq!(answer.served, None);
 }

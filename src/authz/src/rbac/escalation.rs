@@ -10,8 +10,9 @@ use super::binding::{MissingRole, RoleRef};
 use super::cover::{described, piece_count, quoted, uncovered};
 use super::index::RbacIndex;
 use super::rule::Rule;
+use crate::answers::Asking;
 use crate::attributes::{Attributes, Resource};
-use crate::chain::{Chain, MASTERS};
+use crate::chain::MASTERS;
 
 /// The most permissions (verbs of resources of groups by name) that one write may grant.
 const MAX_PIECES: usize = 100_000;
@@ -21,7 +22,7 @@ const AGGREGATION: &str = "must have cluster-admin privileges to use the aggrega
 /// Refuses a Role or ClusterRole with rules that its writer does not hold. `info` is the write's
 /// request; `old` the object it replaces.
 pub fn check_role_escalation(
-    chain: &Chain,
+    asking: Asking<'_>,
     index: &RbacIndex,
     user: &UserInfo,
     info: &RequestInfo,
@@ -30,7 +31,7 @@ pub fn check_role_escalation(
 ) -> Result<(), ApiError> {
     let write = Write::new(user, info);
     if user.in_group(MASTERS)
-        || write.may_escalate(chain)
+        || write.may_escalate(asking)
         || old.is_some_and(|old| only_collection_changes(new, old))
     {
         return Ok(());
@@ -46,7 +47,7 @@ pub fn check_role_escalation(
 /// Refuses a binding to a role with rules that its writer does not hold. `info` is the write's
 /// request; `old` the object it replaces.
 pub fn check_binding_escalation(
-    chain: &Chain,
+    asking: Asking<'_>,
     index: &RbacIndex,
     user: &UserInfo,
     info: &RequestInfo,
@@ -57,7 +58,7 @@ pub fn check_binding_escalation(
     let role = RoleRef::from_object(new);
     if user.in_group(MASTERS)
         || old.is_some_and(|old| only_collection_changes(new, old))
-        || write.may_bind(chain, &role, new.str_at(&["roleRef", "apiGroup"]))
+        || write.may_bind(asking, &role, new.str_at(&["roleRef", "apiGroup"]))
     {
         return Ok(());
     }
@@ -83,26 +84,26 @@ impl<'a> Write<'a> {
         Self { user, resource, namespace: &target.namespace, name: &target.name }
     }
 
-    fn may_escalate(&self, chain: &Chain) -> bool {
+    fn may_escalate(&self, asking: Asking<'_>) -> bool {
         if !matches!(&*self.resource.resource, "roles" | "clusterroles") {
             return false;
         }
         let (group, resource) = (&*self.resource.group, &*self.resource.resource);
-        self.may(chain, "escalate", Resource { group, resource, name: self.name, ..Resource::default() })
+        self.may(asking, "escalate", Resource { group, resource, name: self.name, ..Resource::default() })
     }
 
-    fn may_bind(&self, chain: &Chain, role: &RoleRef, group: &str) -> bool {
+    fn may_bind(&self, asking: Asking<'_>, role: &RoleRef, group: &str) -> bool {
         let resource = match &*role.kind {
             "ClusterRole" => "clusterroles",
             "Role" => "roles",
             _ => return false,
         };
-        self.may(chain, "bind", Resource { group, resource, name: &role.name, ..Resource::default() })
+        self.may(asking, "bind", Resource { group, resource, name: &role.name, ..Resource::default() })
     }
 
-    fn may(&self, chain: &Chain, verb: &str, what: Resource<'_>) -> bool {
+    fn may(&self, asking: Asking<'_>, verb: &str, what: Resource<'_>) -> bool {
         let what = Resource { version: "*", namespace: self.namespace, ..what };
-        chain.decide(self.user, &Attributes::resource(verb, what)).is_allowed()
+        asking.allows(self.user, &Attributes::resource(verb, what))
     }
 
     /// That the user holds rules in the namespace of the write.

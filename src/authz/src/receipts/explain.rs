@@ -4,28 +4,43 @@ use portcullis_api::{UserInfo, Value};
 use serde_json::json;
 
 use super::Record;
+use crate::answers::Answers;
 use crate::attributes::{Attributes, Subject};
 use crate::authorities::{Authorities, tell};
 use crate::decision::{Decision, Grounds, Reason, Receipt};
 
 impl Authorities {
     /// Explains a recent decision, for those who may read about everybody's; `None` if it is not kept.
-    pub fn explain(&self, id: &str) -> Option<Value> {
+    pub async fn explain(&self, id: &str) -> Option<Value> {
         let record = self.chain.receipts().find(id)?;
-        let Record { at, user, info, receipt } = &*record;
-        let mut told = self.explain_now(user, &Attributes::from(&**info));
-        tell(&mut told, "id", id);
+        let Record { at, user, info, receipt, audit_id, generation } = &*record;
+        let mut told = self.explain_now(user, &Attributes::from(&**info)).await;
+        tell(&mut told, "id", receipt.id().to_string());
+        tell(&mut told, "auditID", &**audit_id);
+        tell(&mut told, "policiesChangedSince", *generation != self.chain.generation(user));
         tell(&mut told, "time", at.to_string());
         tell(&mut told, "path", &*info.path);
         tell(&mut told, "then", outcome(receipt));
         Some(told)
     }
 
-    /// Explains what would be decided now.
-    pub fn explain_now(&self, user: &UserInfo, asked: &Attributes<'_>) -> Value {
-        let receipt = self.chain.decide(user, asked);
-        let chain: Vec<Value> =
-            self.chain.walk(user, asked).iter().map(|(name, said)| step(name, said)).collect();
+    /// Explains what would be decided now. Webhooks that this depends on are asked; of others is told what they
+    /// would be asked.
+    pub async fn explain_now(&self, user: &UserInfo, asked: &Attributes<'_>) -> Value {
+        let answers = Answers::default();
+        let receipt = self.chain.settle_with(user, asked, &answers).await;
+        let steps = self.chain.walk(user, asked, &answers);
+        let chain: Vec<Value> = steps
+            .into_iter()
+            .map(|(name, said, webhook)| {
+                let mut told = said.as_ref().map_or_else(|| json!({"decision": "not asked"}), grounds);
+                tell(&mut told, "authorizer", &*name);
+                if let Some(webhook) = webhook {
+                    tell(&mut told, "webhook", webhook.describe(user, asked));
+                }
+                told
+            })
+            .collect();
         let mut told = json!({
             "user": {"name": &*user.name, "groups": user.groups.iter().map(|g| &**g).collect::<Vec<_>>()},
             "asked": subject(asked),
@@ -42,12 +57,6 @@ impl Authorities {
 fn outcome(receipt: &Receipt) -> Value {
     let mut told = grounds(receipt.decision());
     tell(&mut told, "by", receipt.authorizer());
-    told
-}
-
-fn step(name: &str, said: &Decision) -> Value {
-    let mut told = grounds(said);
-    tell(&mut told, "authorizer", name);
     told
 }
 
@@ -107,6 +116,8 @@ fn subject(asked: &Attributes<'_>) -> Value {
             "subresource": resource.subresource,
             "namespace": resource.namespace,
             "name": resource.name,
+            "labelSelector": resource.label_selector,
+            "fieldSelector": resource.field_selector,
         }),
     }
 }

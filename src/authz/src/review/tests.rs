@@ -4,6 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::chain::MASTERS;
 use crate::rbac::RbacIndex;
+use crate::testing::now;
 
 fn object(value: Value) -> Object {
     Object::new(value.as_object().unwrap().clone())
@@ -31,7 +32,7 @@ fn chain() -> Chain {
 }
 
 fn sar(spec: Value) -> Result<Value, Value> {
-    subject_access_review(&chain(), &object(json!({"spec": spec}))).map_err(|e| e.to_status())
+    now(subject_access_review(&chain(), &object(json!({"spec": spec})))).map_err(|e| e.to_status())
 }
 
 fn get_one() -> Value {
@@ -48,7 +49,7 @@ fn answers_are_those_of_the_chain() {
     assert_eq!(sar(path), Ok(json!({"allowed": true})));
     let cat = UserInfo::new("cat", [""; 0]);
     let own = object(json!({"spec": {"resourceAttributes": get_one()}}));
-    assert_eq!(self_subject_access_review(&chain(), &cat, &own).unwrap()["allowed"], true);
+    assert_eq!(now(self_subject_access_review(&chain(), &cat, &own)).unwrap()["allowed"], true);
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn e084_malformed_questions_are_refused_as_upstream() {
         ".authorization.k8s.io \"\" is invalid: spec.resourceAttributes.fieldSelector.rawSelector: Invalid value: \"a=b\": may not specified at the same time as requirements"
     );
     let named = object(json!({"metadata": {"name": "x"}, "spec": {"user": "x", "resourceAttributes": {}}}));
-    let error = subject_access_review(&chain(), &named).unwrap_err();
+    let error = now(subject_access_review(&chain(), &named)).unwrap_err();
     assert_eq!(
         error.message(),
         ".authorization.k8s.io \"\" is invalid: metadata: Invalid value: {\"name\":\"x\"}: must be empty"
@@ -80,7 +81,7 @@ fn e084_malformed_questions_are_refused_as_upstream() {
 fn e083_local_reviews_ask_about_their_namespace() {
     let local = |namespace: &str| {
         let review = object(json!({"spec": {"user": "cat", "resourceAttributes": get_one()}}));
-        local_subject_access_review(&chain(), namespace, &review)
+        now(local_subject_access_review(&chain(), namespace, &review))
     };
     assert_eq!(local("n").unwrap()["allowed"], true);
     assert_eq!(

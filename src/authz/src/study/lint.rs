@@ -1,13 +1,25 @@
-//! What is risky, broken or without effect, each with its place.
+//! What is risky, broken or without effect, each with its place and what to do about it.
+//!
+//! ```text
+//! risks     a table of what gives more than it seems to: for roles and for rules of policy files alike
+//! objects   roles and bindings
+//! files     rules of policy files
+//! settings  configurations of a server that lie among the policies
+//! ```
 
-use std::collections::HashSet;
+mod files;
+mod objects;
+mod risks;
+pub(super) mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 
 use portcullis_api::Value;
 use serde_json::json;
 
-use super::read::{Placed, Studied};
-use crate::files::{Effect, Pattern, Rule as FileRule};
-use crate::rbac::Rule;
+use super::read::Studied;
 
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,39 +47,128 @@ pub struct Finding {
     pub line: u64,
 }
 
-/// The kinds of findings.
-const CHECKS: [(&str, &str); 11] = [
-    ("wildcard", "a rule gives all verbs or all resources"),
-    ("escalate", "a rule lets its holder give or take more than the holder has"),
-    ("impersonate", "a rule lets its holder act as others"),
-    ("node-proxy", "a rule reaches kubelets directly, past audit and admission"),
-    ("token-minting", "a rule lets its holder mint or read credentials of others"),
-    ("dangling-binding", "a binding names a role that does not exist"),
-    ("open-to-all", "a binding or rule is for everybody"),
-    ("masters", "a binding to system:masters changes nothing"),
-    ("no-effect", "a rule or binding can never decide"),
-    ("broad-line", "an attribute line gives more than it names"),
-    ("policy-file", "a policy file's rule is probably not meant so"),
+/// The kinds of findings: what they are, and what to do about them.
+const CHECKS: [(&str, &str, &str); 21] = [
+    ("wildcard", "a rule gives all verbs or all resources", "name the verbs and resources that are needed"),
+    (
+        "escalate",
+        "a rule lets its holder give or take more than the holder has",
+        "leave escalate and bind to administrators; let others bind roles they hold",
+    ),
+    ("impersonate", "a rule lets its holder act as others", "name the users or groups in resourceNames"),
+    (
+        "node-proxy",
+        "a rule reaches kubelets directly, past audit and admission",
+        "give nodes/metrics, nodes/stats or nodes/log instead",
+    ),
+    (
+        "token-minting",
+        "a rule lets its holder mint or read credentials of others",
+        "name the accounts or secrets in resourceNames",
+    ),
+    (
+        "signing",
+        "a rule lets its holder approve or sign certificates",
+        "name the signer in resourceNames, and leave approval to a controller",
+    ),
+    (
+        "run-in-pods",
+        "a rule lets its holder run commands in pods, with their rights",
+        "leave it to those who may have all rights of the pods' accounts",
+    ),
+    (
+        "make-pods",
+        "a rule lets its holder make pods, and so use every secret and account of the namespace",
+        "keep what others must not use in another namespace",
+    ),
+    (
+        "host-volumes",
+        "a rule lets its holder make volumes, paths of hosts among them",
+        "let a storage class provision volumes",
+    ),
+    (
+        "admission",
+        "a rule lets its holder see and change what all others write, or switch checks off",
+        "leave configurations of admission to administrators",
+    ),
+    ("cluster-admin", "a binding gives everything to its subjects", "bind roles that name what is needed"),
+    (
+        "aggregated",
+        "a role adds its rules to a role of every cluster",
+        "bind the role itself, or make sure all holders of the other should have it",
+    ),
+    ("dangling-binding", "a binding names a role that does not exist", "make the role or delete the binding"),
+    (
+        "stale-subject",
+        "a binding names a service account of a namespace that does not exist",
+        "delete the subject: whoever makes the namespace gets its rights",
+    ),
+    ("open-to-all", "a binding or rule is for everybody", "name the groups that need it"),
+    ("masters", "a binding to system:masters changes nothing", "delete the subject"),
+    ("no-effect", "a rule or binding can never decide", "mend or delete it"),
+    (
+        "broad-line",
+        "an attribute line gives more than it names",
+        "write a rule or a role instead, where subresources are named",
+    ),
+    ("policy-file", "a policy file's rule is probably not meant so", "mend the rule"),
+    (
+        "authorizers",
+        "the chain of authorizers lets more through than it should",
+        "follow docs/operators/authorization.md",
+    ),
+    (
+        "settings",
+        "a setting leaves secrets readable or accesses unrecorded",
+        "name a provider that encrypts, or a level that records",
+    ),
 ];
+
+impl Finding {
+    /// What to do about it.
+    pub fn fix(&self) -> &'static str {
+        CHECKS.iter().find(|(id, ..)| *id == self.id).map_or("", |(.., fix)| fix)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// Collects what is found at one place.
+struct Finder<'a> {
+    findings: &'a mut Vec<Finding>,
+    /// Begins every message.
+    subject: String,
+    file: &'a str,
+    line: u64,
+}
+
+impl Finder<'_> {
+    fn find(&mut self, id: &'static str, level: Level, what: &str) {
+        let message = format!("{}: {what}", self.subject);
+        let finding = Finding { id, level, message, file: self.file.to_owned(), line: self.line };
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+}
 
 /// Checks everything but what every cluster starts with.
 pub fn lint(studied: &Studied) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let roles: HashSet<(&str, &str, &str)> = studied
-        .objects
-        .iter()
-        .filter(|placed| is_role(placed))
-        .map(|placed| (&*placed.resource.resource, placed.object.namespace(), placed.object.name()))
-        .collect();
-    for placed in studied.objects.iter().filter(|placed| placed.line > 0) {
-        if is_role(placed) {
-            lint_role(placed, &mut findings);
-        } else {
-            lint_binding(placed, &roles, &mut findings);
-        }
-    }
+    objects::lint(studied, &mut findings);
     for rule in &studied.rules {
-        lint_line(rule, &mut findings);
+        files::lint(rule, &mut findings);
+    }
+    for placed in &studied.settings {
+        settings::lint(placed, &mut findings);
     }
     for warning in studied.authorities().files.iter().flat_map(|files| files.status().warnings) {
         let (file, line) = place(&warning);
@@ -79,7 +180,8 @@ pub fn lint(studied: &Studied) -> Vec<Finding> {
 
 /// The findings as SARIF 2.1.0, which code hosts and editors show.
 pub fn sarif(findings: &[Finding]) -> Value {
-    let rules = CHECKS.map(|(id, text)| json!({"id": id, "shortDescription": {"text": text}}));
+    let rules = CHECKS
+        .map(|(id, text, fix)| json!({"id": id, "shortDescription": {"text": text}, "help": {"text": fix}}));
     let results: Vec<Value> = findings.iter().map(sarif_result).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -92,16 +194,11 @@ pub fn sarif(findings: &[Finding]) -> Value {
 }
 
 fn sarif_result(finding: &Finding) -> Value {
-    let level = match finding.level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
-    };
     let location = json!({"physicalLocation": {
         "artifactLocation": {"uri": finding.file},
         "region": {"startLine": finding.line.max(1)},
     }});
-    json!({"ruleId": finding.id, "level": level, "message": {"text": finding.message}, "locations": [location]})
+    json!({"ruleId": finding.id, "level": finding.level.to_string(), "message": {"text": finding.message}, "locations": [location]})
 }
 
 /// `... (FILE:LINE): ...`, as rules tell their place.
@@ -109,162 +206,4 @@ fn place(warning: &str) -> (String, u64) {
     let inside = warning.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(place, _)| place);
     let split = inside.and_then(|place| place.rsplit_once(':'));
     split.and_then(|(file, line)| Some((file.to_owned(), line.parse().ok()?))).unwrap_or_default()
-}
-
-fn is_role(placed: &Placed) -> bool {
-    placed.resource.resource.ends_with("roles")
-}
-
-fn told(placed: &Placed) -> String {
-    match placed.object.namespace() {
-        "" => format!("{} {}", placed.object.kind(), placed.object.name()),
-        namespace => format!("{} {namespace}/{}", placed.object.kind(), placed.object.name()),
-    }
-}
-
-fn lint_role(placed: &Placed, findings: &mut Vec<Finding>) {
-    let mut find = |id, level, what: &str| {
-        let message = format!("{}: {what}", told(placed));
-        findings.push(Finding { id, level, message, file: placed.file.to_string(), line: placed.line });
-    };
-    for rule in &Rule::list(placed.object.get("rules")) {
-        let verb = |word: &str| rule.verbs.iter().any(|v| &**v == word || &**v == "*");
-        let named_verb = |word: &str| rule.verbs.iter().any(|v| &**v == word);
-        let about = |group: &str, resource: &str| {
-            rule.api_groups.iter().any(|g| &**g == group || &**g == "*")
-                && rule.resources.iter().any(|r| &**r == resource || &**r == "*")
-        };
-        let all_resources = rule.resources.iter().any(|r| &**r == "*");
-        if named_verb("*") && all_resources {
-            find("wildcard", Level::Error, "all verbs on all resources");
-        } else if named_verb("*") || all_resources {
-            find("wildcard", Level::Warning, "a star also gives what is added later");
-        }
-        if rule.resources.iter().any(|r| r.ends_with("/*") && &**r != "*/*") {
-            find("no-effect", Level::Warning, "RESOURCE/* is no wildcard of RBAC: it matches nothing");
-        }
-        if all_resources && named_verb("*") {
-            continue;
-        }
-        if (verb("escalate") || verb("bind"))
-            && (about(crate::rbac::GROUP, "clusterroles") || about(crate::rbac::GROUP, "roles"))
-        {
-            find("escalate", Level::Error, "escalate or bind on roles gives any right");
-        }
-        if named_verb("impersonate") {
-            find("impersonate", Level::Error, "impersonate lets its holder act as others");
-        }
-        if about("", "nodes/proxy") {
-            find("node-proxy", Level::Error, "nodes/proxy runs commands in any pod of a node");
-        }
-        if verb("create") && about("", "serviceaccounts/token") {
-            find(
-                "token-minting",
-                Level::Error,
-                "serviceaccounts/token gives the rights of any account there",
-            );
-        }
-        if about("", "secrets")
-            && ["get", "list", "watch"].into_iter().any(verb)
-            && rule.resource_names.is_empty()
-        {
-            find("token-minting", Level::Warning, "reading all secrets reads all tokens kept in them");
-        }
-        if about("certificates.k8s.io", "certificatesigningrequests/approval")
-            && (verb("update") || verb("patch"))
-        {
-            find("token-minting", Level::Warning, "approving requests issues certificates for others");
-        }
-    }
-}
-
-fn lint_binding(placed: &Placed, roles: &HashSet<(&str, &str, &str)>, findings: &mut Vec<Finding>) {
-    let mut find = |id, level, what: String| {
-        let message = format!("{}: {what}", told(placed));
-        findings.push(Finding { id, level, message, file: placed.file.to_string(), line: placed.line });
-    };
-    let (kind, role) =
-        (placed.object.str_at(&["roleRef", "kind"]), placed.object.str_at(&["roleRef", "name"]));
-    let known = match kind {
-        "ClusterRole" => roles.contains(&("clusterroles", "", role)),
-        _ => roles.contains(&("roles", placed.object.namespace(), role)),
-    };
-    if !known {
-        find(
-            "dangling-binding",
-            Level::Error,
-            format!("the {kind} {role} does not exist: whoever makes it fills it"),
-        );
-    }
-    let subjects =
-        placed.object.get("subjects").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    if subjects.is_empty() {
-        find("no-effect", Level::Warning, "it binds nobody".to_owned());
-    }
-    for subject in subjects {
-        let text = |field: &str| subject.get(field).and_then(Value::as_str).unwrap_or_default();
-        match (text("kind"), text("name")) {
-            ("Group", "system:masters") => {
-                find("masters", Level::Note, "system:masters may do everything without it".to_owned());
-            }
-            ("Group", name @ ("system:unauthenticated" | "system:authenticated"))
-            | ("User", name @ "system:anonymous") => {
-                let level = if name == "system:authenticated" { Level::Warning } else { Level::Error };
-                find("open-to-all", level, format!("it is for everybody: {name}"));
-            }
-            _ => {}
-        }
-    }
-}
-
-fn lint_line(rule: &FileRule, findings: &mut Vec<Finding>) {
-    if rule.effect == Effect::Deny {
-        return;
-    }
-    let (file, line) = (rule.origin.file.to_string(), rule.origin.line);
-    let mut find = |id, level, what: &str| {
-        findings.push(Finding { id, level, message: format!("{rule}: {what}"), file: file.clone(), line });
-    };
-    let open = |patterns: &[Pattern]| patterns.iter().any(Pattern::is_anything);
-    if let Some(resources) = &rule.resources {
-        let (verbs, everything) = (open(&rule.verbs), open(&resources.resources) && open(&resources.groups));
-        if verbs && everything {
-            find(
-                "wildcard",
-                Level::Error,
-                "all verbs on all resources, bind, escalate and impersonate among them",
-            );
-        }
-        let has = |verb: &str, resource: &str| {
-            rule.verbs.iter().any(|p| p.matches(verb))
-                && resources.resources.iter().any(|p| p.matches(resource))
-        };
-        if !everything && has("get", "nodes/proxy") {
-            find("node-proxy", Level::Error, "nodes/proxy runs commands in any pod of a node");
-        }
-        if !everything && has("create", "serviceaccounts/token") {
-            find(
-                "token-minting",
-                Level::Error,
-                "serviceaccounts/token gives the rights of any account there",
-            );
-        }
-    }
-    let is_line = file.ends_with(".jsonl") || file.ends_with(".abac");
-    if is_line && rule.resources.as_ref().is_some_and(|r| !open(&r.resources)) {
-        find(
-            "broad-line",
-            Level::Note,
-            "attribute lines do not tell subresources apart: exec, log and proxy are included",
-        );
-    }
-    let everybody = |who: &crate::files::Who| {
-        let all = |p: &Option<Pattern>| {
-            p.as_ref().is_some_and(|p| p.is_anything() || p.matches("system:authenticated"))
-        };
-        all(&who.user) && who.group.is_none() || all(&who.group) && who.user.is_none()
-    };
-    if rule.subjects.iter().any(everybody) && rule.resources.is_some() {
-        find("open-to-all", Level::Warning, "it is for everybody");
-    }
 }

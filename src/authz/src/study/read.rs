@@ -8,6 +8,7 @@ use std::sync::Arc;
 use portcullis_api::{GroupResource, Object, Value};
 use serde_saphyr::Spanned;
 
+use super::lint::settings;
 use crate::authorities::Authorities;
 use crate::chain::Chain;
 use crate::files::{NamespaceLabels, PolicyFiles, Rule, parse_abac, parse_rules};
@@ -51,6 +52,10 @@ pub struct Studied {
     pub(super) objects: Vec<Placed>,
     pub(super) rules: Vec<Arc<Rule>>,
     namespaces: Vec<Object>,
+    /// Definitions of custom resources, for their scope.
+    definitions: Vec<Object>,
+    /// Configurations of a server.
+    pub(super) settings: Vec<Placed>,
 }
 
 impl Studied {
@@ -129,6 +134,15 @@ impl Studied {
             }
             return;
         }
+        if settings::KINDS.contains(&object.kind()) {
+            let resource = GroupResource::new("", "");
+            self.settings.push(Placed { resource, object, file: Arc::clone(file), line });
+            return;
+        }
+        if object.kind() == "CustomResourceDefinition" {
+            self.definitions.push(object);
+            return;
+        }
         if object.kind() == "Namespace" && object.api_version() == "v1" {
             self.namespaces.push(object);
             return;
@@ -153,11 +167,23 @@ impl Studied {
         all.into_iter().collect()
     }
 
+    /// The namespaces that are objects themselves.
+    pub(super) fn own_namespaces(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.iter().map(Object::name)
+    }
+
+    /// The label of a namespace.
+    pub fn label_of(&self, namespace: &str, key: &str) -> Option<&str> {
+        let object = self.namespaces.iter().find(|object| object.name() == namespace)?;
+        object.metadata()?.get("labels")?.get(key)?.as_str()
+    }
+
     /// The files that were read, in order.
     pub fn files(&self) -> Vec<String> {
         let of_objects = self.objects.iter().map(|placed| placed.file.to_string());
         let of_rules = self.rules.iter().map(|rule| rule.origin.file.to_string());
-        let all: BTreeSet<String> = of_objects.chain(of_rules).collect();
+        let settings = self.settings.iter().map(|placed| placed.file.to_string());
+        let all: BTreeSet<String> = of_objects.chain(of_rules).chain(settings).collect();
         all.into_iter().collect()
     }
 
@@ -198,10 +224,14 @@ impl Studied {
             let body = serde_json::to_vec(namespace.map()).unwrap_or_default();
             labels.observe(namespace.name(), Some(&body));
         }
+        for definition in &self.definitions {
+            let body = serde_json::to_vec(definition.map()).unwrap_or_default();
+            labels.observe_definition(definition.name(), Some(&body));
+        }
         let files = PolicyFiles::of_shared("PolicyFiles", rules, labels.clone());
         let chain =
             Chain::new().guard(files.refusals()).then(nodes.clone()).then(files.clone()).then(rbac.clone());
-        Authorities { chain: Arc::new(chain), rbac, nodes, labels, files: vec![files] }
+        Authorities::of(chain, rbac, nodes, labels, vec![files])
     }
 }
 

@@ -1,5 +1,6 @@
 //! What policies would have decided about requests of an audit log.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use portcullis_api::attributes::query::first;
@@ -46,33 +47,60 @@ impl Replay {
             self.unread = self.unread.saturating_add(1);
             return;
         };
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let decision = event.get("annotations").and_then(|all| all.get(DECISION)).and_then(Value::as_str);
-        let Some(decision) = decision.filter(|_| text("/stage") == "ResponseComplete") else { return };
+        let Some(request) = Request::of(&event) else { return };
         self.requests = self.requests.saturating_add(1);
-        let user = user_of(&event);
-        let (path, query) = text("/requestURI").split_once('?').unwrap_or((text("/requestURI"), ""));
-        let (labels, fields) = (first(query, "labelSelector"), first(query, "fieldSelector"));
-        let asked = if event.get("objectRef").is_some() {
-            let resource = Resource {
-                group: text("/objectRef/apiGroup"),
-                version: text("/objectRef/apiVersion"),
-                namespace: text("/objectRef/namespace"),
-                resource: text("/objectRef/resource"),
-                subresource: text("/objectRef/subresource"),
-                name: text("/objectRef/name"),
-                label_selector: labels.as_deref().unwrap_or_default(),
-                field_selector: fields.as_deref().unwrap_or_default(),
-            };
-            Attributes::resource(text("/verb"), resource)
-        } else {
-            Attributes::path(text("/verb"), path)
-        };
-        let allowed = authorities.chain.decide(&user, &asked).is_allowed();
-        if allowed != (decision == "allow") {
-            let count = self.flips.entry(Flipped::of(&user, &asked, path, allowed)).or_default();
+        let allowed = authorities.chain.decide(&request.user, &request.asked()).is_allowed();
+        if allowed != request.allowed {
+            let flip = Flipped::of(&request.user, &request.asked(), request.path, allowed);
+            let count = self.flips.entry(flip).or_default();
             *count = count.saturating_add(1);
         }
+    }
+}
+
+/// A decided request of an audit log.
+pub(super) struct Request<'e> {
+    /// Whose rights counted.
+    pub(super) user: UserInfo,
+    pub(super) allowed: bool,
+    event: &'e Value,
+    path: &'e str,
+    labels: Cow<'e, str>,
+    fields: Cow<'e, str>,
+}
+
+impl<'e> Request<'e> {
+    /// The request of an event, if it is the last one of a request that was decided.
+    pub(super) fn of(event: &'e Value) -> Option<Self> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let decision = event.get("annotations")?.get(DECISION)?.as_str()?;
+        if text("/stage") != "ResponseComplete" {
+            return None;
+        }
+        let (path, query) = text("/requestURI").split_once('?').unwrap_or((text("/requestURI"), ""));
+        let (user, allowed) = (user_of(event), decision == "allow");
+        let selector = |name: &str| first(query, name).unwrap_or_default();
+        let (labels, fields) = (selector("labelSelector"), selector("fieldSelector"));
+        Some(Self { user, allowed, event, path, labels, fields })
+    }
+
+    /// What was asked.
+    pub(super) fn asked(&self) -> Attributes<'_> {
+        let text = |pointer: &str| self.event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if self.event.get("objectRef").is_none() {
+            return Attributes::path(text("/verb"), self.path);
+        }
+        let resource = Resource {
+            group: text("/objectRef/apiGroup"),
+            version: text("/objectRef/apiVersion"),
+            namespace: text("/objectRef/namespace"),
+            resource: text("/objectRef/resource"),
+            subresource: text("/objectRef/subresource"),
+            name: text("/objectRef/name"),
+            label_selector: &self.labels,
+            field_selector: &self.fields,
+        };
+        Attributes::resource(text("/verb"), resource)
     }
 }
 

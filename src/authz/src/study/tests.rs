@@ -1,4 +1,8 @@
+use portcullis_api::{UserInfo, Value};
+use serde_json::json;
+
 use super::*;
+use crate::attributes::Attributes;
 
 fn studied(files: &[(&str, &str)]) -> Studied {
     let mut studied = Studied::default();
@@ -179,4 +183,125 @@ fn what_a_user_can_is_told_with_what_stands_against_it() {
     assert_eq!(told["unless"][0]["rule"], "no-eve");
     let told = authorities.can(&portcullis_api::UserInfo::new("joe", ["team"]), "a");
     assert_eq!(told["unless"], serde_json::json!([]));
+}
+
+#[test]
+fn i039_a_role_made_from_a_log_allows_it_and_nothing_more() {
+    let event = |verb: &str, decision: &str, path: &str, reference: Value| {
+        let mut event = json!({
+            "stage": "ResponseComplete", "verb": verb, "requestURI": path,
+            "user": {"username": "system:serviceaccount:a:bot", "groups": ["system:serviceaccounts", "system:authenticated"]},
+            "annotations": {"authorization.k8s.io/decision": decision},
+        });
+        if !reference.is_null() {
+            event["objectRef"] = reference;
+        }
+        event.to_string()
+    };
+    let of = |resource: &str, namespace: &str, name: &str| json!({"apiVersion": "v1", "resource": resource, "namespace": namespace, "name": name});
+    let deployment = json!({"apiGroup": "apps", "apiVersion": "v1", "resource": "deployments", "subresource": "scale", "namespace": "a", "name": "web"});
+    let log = [
+        event("get", "allow", "/api/v1/namespaces/a/configmaps/c1", of("configmaps", "a", "c1")),
+        event("get", "allow", "/api/v1/namespaces/a/configmaps/c2", of("configmaps", "a", "c2")),
+        event("list", "allow", "/api/v1/namespaces/a/pods", of("pods", "a", "")),
+        event("watch", "allow", "/api/v1/namespaces/a/pods?watch=1", of("pods", "a", "")),
+        event("create", "allow", "/api/v1/namespaces/a/events", of("events", "a", "e1")),
+        event("update", "allow", "/apis/apps/v1/namespaces/a/deployments/web/scale", deployment),
+        event("get", "allow", "/api/v1/nodes/n", of("nodes", "", "n")),
+        event("get", "allow", "/metrics", Value::Null),
+        event("get", "forbid", "/api/v1/namespaces/a/secrets/s", of("secrets", "a", "s")),
+    ];
+    let mut least = Least::new("system:serviceaccount:a:bot");
+    log.iter().for_each(|line| least.note(line));
+    least.note(&log[0].replace("a:bot", "a:other").replace("c1", "c9"));
+    let made = least.to_yaml();
+    let authorities = studied(&[("made.yaml", &made)]).authorities();
+    let mut replay = Replay::default();
+    log.iter().for_each(|line| replay.weigh(&authorities, line));
+    assert_eq!((replay.requests, replay.flips.len()), (9, 0), "{made}: {:?}", replay.flips);
+    // Every verb of every rule is needed: without it something that was done is refused.
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&made).unwrap();
+    let mut removals = 0;
+    for (d, document) in documents.iter().enumerate() {
+        for (r, rule) in document["rules"].as_array().into_iter().flatten().enumerate() {
+            for list in ["verbs", "resourceNames"] {
+                for n in 0..rule[list].as_array().map_or(0, Vec::len) {
+                    let mut less = documents.clone();
+                    less[d]["rules"][r][list].as_array_mut().unwrap().remove(n);
+                    if less[d]["rules"][r][list].as_array().unwrap().is_empty() {
+                        // No names would be all names.
+                        less[d]["rules"].as_array_mut().unwrap().remove(r);
+                    }
+                    let text: String = less.iter().map(|one| format!("---\n{one}\n")).collect();
+                    let authorities = studied(&[("less.yaml", &text)]).authorities();
+                    let mut replay = Replay::default();
+                    log.iter().for_each(|line| replay.weigh(&authorities, line));
+                    assert!(!replay.flips.is_empty(), "{list} {n} of {rule} is not needed");
+                    removals += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(removals, 11);
+}
+
+#[test]
+fn i040_a_difference_is_exactly_what_every_tuple_asked_one_by_one_shows() {
+    let role = |verbs: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: r, namespace: a}}\n\
+             rules: [{{apiGroups: [''], resources: [pods, secrets], verbs: [{verbs}]}}]\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: b, namespace: a}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}}\nsubjects: [{{kind: User, name: ann}}]\n"
+        )
+    };
+    let line = |user: &str| {
+        format!(
+            r#"{{"apiVersion":"abac.authorization.kubernetes.io/v1beta1","kind":"Policy","spec":{{"user":"{user}","resource":"pods","namespace":"b","readonly":true}}}}"#
+        )
+    };
+    let rules = "apiVersion: policy.portcullis.io/v1\nkind: PolicyRules\nrules:\n  \
+        - {effect: deny, subjects: ['user:ann'], verbs: ['*'], apiGroups: [''], resources: [secrets], namespaces: [a]}\n";
+    let old = studied(&[("r.yaml", &role("get, list")), ("l.jsonl", &line("bob"))]);
+    let new = studied(&[("r.yaml", &role("get, delete")), ("l.jsonl", &line("kim")), ("p.yaml", rules)]);
+    let changes = diff(&old, &new).unwrap();
+    let (before, after) = (old.authorities(), new.authorities());
+    let mut want = Vec::new();
+    for user in ["ann", "bob", "kim"] {
+        for verb in ["get", "list", "delete", "watch", "create"] {
+            for resource in ["pods", "secrets", "configmaps"] {
+                for namespace in ["", "a", "b", "c"] {
+                    let asked = crate::attributes::Resource {
+                        resource,
+                        namespace,
+                        name: "any-other",
+                        ..Default::default()
+                    };
+                    let asked = Attributes::resource(verb, asked);
+                    let who = UserInfo::new(user, ["system:authenticated"]);
+                    let ask = |of: &crate::Authorities| of.chain.decide(&who, &asked).is_allowed();
+                    if ask(&before) != ask(&after) {
+                        want.push((format!("user:{user}"), verb, resource, namespace, ask(&after)));
+                    }
+                }
+            }
+        }
+    }
+    assert!(!want.is_empty());
+    for (subject, verb, what, namespace, gained) in &want {
+        let is = |c: &&Change| {
+            c.subject == *subject
+                && c.verb == *verb
+                && c.what == *what
+                && c.namespace == *namespace
+                && c.gained == *gained
+        };
+        assert_eq!(changes.iter().filter(is).count(), 1, "{subject} {verb} {what} {namespace}");
+    }
+    let named = |c: &&Change| {
+        ["get", "list", "delete", "watch", "create"].contains(&&*c.verb)
+            && ["pods", "secrets"].contains(&&*c.what)
+            && ["", "a", "b"].contains(&&*c.namespace)
+    };
+    assert_eq!(changes.iter().filter(named).count(), want.len(), "{changes:?}");
 }

@@ -19,10 +19,10 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
         return answer(call, output, rules_review(call, status));
     }
     let status = match &*call.resource.gr.resource {
-        "subjectaccessreviews" => review::subject_access_review(chain, &object)?,
-        "selfsubjectaccessreviews" => review::self_subject_access_review(chain, call.user, &object)?,
+        "subjectaccessreviews" => review::subject_access_review(chain, &object).await?,
+        "selfsubjectaccessreviews" => review::self_subject_access_review(chain, call.user, &object).await?,
         "localsubjectaccessreviews" => {
-            review::local_subject_access_review(chain, &call.target.namespace, &object)?
+            review::local_subject_access_review(chain, &call.target.namespace, &object).await?
         }
         _ => return Err(ApiError::no_such_path()),
     };

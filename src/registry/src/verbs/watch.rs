@@ -181,7 +181,7 @@ impl Stream {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(frame) = self.take_pending() {
-                return self.stands().then_some(frame);
+                return self.stands().await.then_some(frame);
             }
             match self.queue_initial().await {
                 Ok(false) => {}
@@ -198,7 +198,7 @@ impl Stream {
                 batch = watcher.next_batch() => self.queue(batch).await,
                 () = self.timer.as_mut() => {
                     self.tick();
-                    if !self.stands() {
+                    if !self.stands().await {
                         return None;
                     }
                 }
@@ -207,8 +207,8 @@ impl Stream {
     }
 
     /// Whether the stream may still say anything.
-    fn stands(&mut self) -> bool {
-        self.standing.holds() && !self.view.is_over()
+    async fn stands(&mut self) -> bool {
+        self.standing.holds().await && !self.view.is_over()
     }
 
     /// What the clock asks for. One timer serves all of it, and an event does not touch it.

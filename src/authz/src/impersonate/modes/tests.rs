@@ -3,6 +3,8 @@ use serde_json::json;
 use portcullis_api::{GroupResource, Object, Value};
 
 use super::*;
+use crate::answers::Answers;
+use crate::chain::Chain;
 use crate::rbac::RbacIndex;
 
 fn object(value: Value) -> Object {
@@ -34,7 +36,10 @@ fn list_pods() -> Attributes<'static> {
 }
 
 fn attempt(rules: Value, requestor: &UserInfo, wanted: &Wanted) -> Result<Impersonated, String> {
-    impersonate(&chain(rules), requestor, wanted, &list_pods()).map_err(|e| e.message().to_owned())
+    let chain = chain(rules);
+    let answers = Answers::default();
+    impersonate(Asking::new(&chain, &answers), requestor, wanted, &list_pods())
+        .map_err(|e| e.message().to_owned())
 }
 
 fn r() -> UserInfo {

@@ -5,6 +5,8 @@ use portcullis_api::attributes::{ResourceTarget, Target};
 use serde_json::json;
 
 use super::*;
+use crate::answers::Answers;
+use crate::chain::Chain;
 
 const USER: &str = "dan";
 
@@ -52,13 +54,27 @@ fn rule(resource: &str, verb: &str) -> Value {
 fn write_role(held: Value, rules: Value) -> Result<(), ApiError> {
     let (chain, index, user) = cluster(held);
     let new = object(json!({"metadata": {"name": "more", "namespace": "n"}, "rules": rules}));
-    check_role_escalation(&chain, &index, &user, &request(Verb::Create, "roles", ""), &new, None)
+    check_role_escalation(
+        Asking::new(&chain, &Answers::default()),
+        &index,
+        &user,
+        &request(Verb::Create, "roles", ""),
+        &new,
+        None,
+    )
 }
 
 fn bind(held: Value, kind: &str, role: &str) -> Result<(), ApiError> {
     let (chain, index, user) = cluster(held);
     let new = object(binding("up", kind, role));
-    check_binding_escalation(&chain, &index, &user, &request(Verb::Create, "rolebindings", ""), &new, None)
+    check_binding_escalation(
+        Asking::new(&chain, &Answers::default()),
+        &index,
+        &user,
+        &request(Verb::Create, "rolebindings", ""),
+        &new,
+        None,
+    )
 }
 
 #[test]
@@ -111,9 +127,25 @@ fn e008_changing_subjects_alone_is_a_grant_too() {
     let info = request(Verb::Patch, "rolebindings", "up");
     let mut new = old.clone();
     new.set_at(&["metadata", "finalizers"], json!(["x"]));
-    check_binding_escalation(&chain, &index, &user, &info, &new, Some(&old)).unwrap();
+    check_binding_escalation(
+        Asking::new(&chain, &Answers::default()),
+        &index,
+        &user,
+        &info,
+        &new,
+        Some(&old),
+    )
+    .unwrap();
     new.set_at(&["subjects"], json!([]));
-    check_binding_escalation(&chain, &index, &user, &info, &new, Some(&old)).unwrap_err();
+    check_binding_escalation(
+        Asking::new(&chain, &Answers::default()),
+        &index,
+        &user,
+        &info,
+        &new,
+        Some(&old),
+    )
+    .unwrap_err();
 }
 
 #[test]
@@ -124,15 +156,19 @@ fn e009_aggregation_needs_everything() {
         "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]},
     }));
     let info = request(Verb::Create, "clusterroles", "");
-    let error = check_role_escalation(&chain, &index, &user, &info, &new, None).unwrap_err();
+    let error =
+        check_role_escalation(Asking::new(&chain, &Answers::default()), &index, &user, &info, &new, None)
+            .unwrap_err();
     assert_eq!(
         error.message(),
         "clusterroles.rbac.authorization.k8s.io \"agg\" is forbidden: must have cluster-admin privileges to use the aggregationRule"
     );
     let masters = UserInfo::new("root", [MASTERS]);
-    check_role_escalation(&chain, &index, &masters, &info, &new, None).unwrap();
+    check_role_escalation(Asking::new(&chain, &Answers::default()), &index, &masters, &info, &new, None)
+        .unwrap();
     let plain = object(json!({"metadata": {"name": "agg"}}));
-    check_role_escalation(&chain, &index, &user, &info, &plain, Some(&new)).unwrap_err();
+    check_role_escalation(Asking::new(&chain, &Answers::default()), &index, &user, &info, &plain, Some(&new))
+        .unwrap_err();
 }
 
 #[test]
@@ -141,8 +177,15 @@ fn roles_that_could_not_be_resolved_are_told() {
     let dangling = GroupResource::new(crate::rbac::GROUP, "rolebindings");
     index.upsert(&dangling, &object(binding("a", "Role", "gone")));
     let new = object(json!({"metadata": {"name": "more"}, "rules": [rule("nodes", "get")]}));
-    let error = check_role_escalation(&chain, &index, &user, &request(Verb::Create, "roles", ""), &new, None)
-        .unwrap_err();
+    let error = check_role_escalation(
+        Asking::new(&chain, &Answers::default()),
+        &index,
+        &user,
+        &request(Verb::Create, "roles", ""),
+        &new,
+        None,
+    )
+    .unwrap_err();
     let suffix = "Verbs:[\"get\"]}; resolution errors: [roles.rbac.authorization.k8s.io \"gone\" not found]";
     assert!(error.message().ends_with(suffix), "{}", error.message());
 }

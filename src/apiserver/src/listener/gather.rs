@@ -37,6 +37,8 @@ struct Wire<S> {
     tls: TlsStream<S>,
     /// Bytes of less than one record that wait for more.
     plain: Vec<u8>,
+    /// How often something was taken in.
+    taken: u64,
 }
 
 impl<S> Clone for Gather<S> {
@@ -48,7 +50,12 @@ impl<S> Clone for Gather<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Gather<S> {
     pub(super) fn new(mut tls: TlsStream<S>) -> Self {
         tls.get_mut().1.set_buffer_limit(Some(SEALED));
-        Self(Arc::new(Mutex::new(Wire { tls, plain: Vec::new() })))
+        Self(Arc::new(Mutex::new(Wire { tls, plain: Vec::new(), taken: 0 })))
+    }
+
+    /// A number that changes whenever something is written.
+    pub(super) fn taken(&self) -> u64 {
+        self.0.lock().taken
     }
 
     /// Sends all that was gathered.
@@ -75,11 +82,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             let whole = all - all % RECORD;
             if whole == 0 {
                 self.keep(slices, 0);
+                self.taken = self.taken.wrapping_add(1);
                 return Poll::Ready(Ok(asked));
             }
             let before = self.plain.len();
             let sealed = self.seal(slices, whole)?;
             let taken = sealed.saturating_sub(before);
+            self.taken = self.taken.wrapping_add(u64::from(sealed > 0));
             if sealed == whole {
                 self.keep(slices, taken);
                 return Poll::Ready(Ok(asked));
@@ -162,4 +171,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gather<S> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,6 +4,10 @@
 //! would make a system call 25 times for one event. Here the streams are polled by the task that writes:
 //! all that are ready say what they have, the connection writes it, and then it is sent.
 //!
+//! Watchers are woken one after the other, so the first of a connection would be served and sent before the last
+//! is woken. Whoever has just written therefore lets the others run and looks again; it sends once there
+//! was nothing more to write.
+//!
 //! Requests that write, which may take long, are on tasks of their own already (`Registry::serve`).
 
 use std::error::Error;
@@ -64,18 +68,26 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Opened {
     }
 }
 
+/// How often in a row sending may be put off.
+const TURNS: u8 = 16;
+
 /// A connection, its streams, and the wire they share.
 pub(super) struct Together<C, S> {
     connection: Pin<Box<C>>,
     opened: Opened,
     streams: FuturesUnordered<BoxFuture<'static, ()>>,
     wire: Gather<S>,
+    /// The wire's number when it was looked at last.
+    written: u64,
+    /// How often in a row sending was put off.
+    turns: u8,
 }
 
 impl<C, S> Together<C, S> {
     /// A connection whose executor is `opened` and which writes to `wire`.
     pub(super) fn new(connection: C, opened: Opened, wire: Gather<S>) -> Self {
-        Self { connection: Box::pin(connection), opened, streams: FuturesUnordered::new(), wire }
+        let connection = Box::pin(connection);
+        Self { connection, opened, streams: FuturesUnordered::new(), wire, written: 0, turns: 0 }
     }
 
     /// The connection.
@@ -116,9 +128,19 @@ where
                 break;
             }
         }
+        let written = this.wire.taken();
+        if written != this.written && this.turns < TURNS {
+            (this.written, this.turns) = (written, this.turns + 1);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        (this.written, this.turns) = (written, 0);
         match this.wire.poll_send(cx) {
             Poll::Ready(Err(cause)) => Poll::Ready(Err(cause.into())),
             _ => Poll::Pending,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

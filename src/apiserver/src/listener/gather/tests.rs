@@ -9,7 +9,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 use super::*;
 
 /// A pipe that counts how often it is written to.
-struct Counted {
+pub(in crate::listener) struct Counted {
     pipe: DuplexStream,
     writes: Arc<AtomicUsize>,
 }
@@ -52,14 +52,14 @@ impl AsyncWrite for Counted {
     }
 }
 
-struct Pair {
-    server: Gather<Counted>,
-    client: client::TlsStream<DuplexStream>,
-    writes: Arc<AtomicUsize>,
+pub(in crate::listener) struct Pair {
+    pub(in crate::listener) server: Gather<Counted>,
+    pub(in crate::listener) client: client::TlsStream<DuplexStream>,
+    pub(in crate::listener) writes: Arc<AtomicUsize>,
 }
 
 /// Both ends of a connection whose pipe holds so many bytes.
-async fn pair(holds: usize) -> Pair {
+pub(in crate::listener) async fn pair(holds: usize) -> Pair {
     let folder = tempfile::tempdir().unwrap();
     let sites = Sites { hostnames: vec!["localhost".into()], ..Sites::default() };
     let pki = Pki::open_or_issue(folder.path(), Options { sites, token_algorithm: None }).unwrap();

@@ -212,9 +212,9 @@ def start_ours(options, folder, etcd=None):
                       ("client-key-data", "key")):
         files[name] = os.path.join(folder, f"{name}.pem")
         with open(files[name], "wb") as file:
-            file.write(base64.b64decode(re.search(rf'{key}: *"?([A-Za-z0-9+/=]+)', text).group(1)))
+            file.write(base64.b64decode(re.search(rf'{key}:\s*(?:>-)?\s*"?([A-Za-z0-9+/=]+)', text).group(1)))
         os.chmod(files[name], 0o600)
-    address = re.search(r'server: *"?https://([^"\s]+)', text).group(1)
+    address = re.search(r'server:\s*(?:>-)?\s*"?https://([^"\s]+)', text).group(1)
     ours = Server("ours", address, files["ca"], files["cert"], files["key"], [server])
     return ours, ours.ready(began)
 

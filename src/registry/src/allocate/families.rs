@@ -121,10 +121,8 @@ pub(super) fn keep_allocated(new: &mut Object, old: &Object) {
         }
     };
     if kind(new) != "ExternalName" && kind(old) != "ExternalName" {
-        if new.str_at(&["spec", "clusterIP"]).is_empty() && listed(new, "clusterIPs").is_empty() {
-            keep(new, "clusterIP");
-            keep(new, "clusterIPs");
-        }
+        keep(new, "clusterIP");
+        keep(new, "clusterIPs");
         keep(new, "ipFamilies");
         keep(new, "ipFamilyPolicy");
     }

@@ -4,7 +4,8 @@ use portcullis_api::{Map, Value};
 
 /// Sets a field that is absent. Absent is what a nil pointer and an omitted zero look like in normal form.
 pub fn set_missing(map: &mut Map<String, Value>, field: &str, value: impl Into<Value>) {
-    if !map.contains_key(field) {
+    // Go writes some pointers even where they point to nothing.
+    if map.get(field).is_none_or(Value::is_null) {
         map.insert(field.to_owned(), value.into());
     }
 }

@@ -93,6 +93,18 @@ fn network_policies() {
 }
 
 #[test]
+fn parameters_of_ingress_classes_are_of_the_cluster() {
+    let scope = |parameters: Value| {
+        let spec = json!({"controller": "a/b", "parameters": parameters});
+        spec_of("networking.k8s.io", "v1", "IngressClass", spec)["parameters"]["scope"].clone()
+    };
+    assert_eq!(scope(json!({"kind": "k"})), "Cluster");
+    // This is one of the pointers that Go writes even if they point to nothing.
+    assert_eq!(scope(json!({"kind": "k", "scope": null})), "Cluster");
+    assert_eq!(scope(json!({"kind": "k", "scope": "Namespace"})), "Namespace");
+}
+
+#[test]
 fn custom_resource_definitions() {
     let mut crd = object(
         json!({"spec": {"names": {"kind": "Thing"}, "versions": [{"name": "v0"}, {"name": "v1", "storage": true}]}}),

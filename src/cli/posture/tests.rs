@@ -25,12 +25,16 @@ struct World {
     policy: &'static str,
 }
 
+fn own_only(mode: u32) -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
+}
+
 impl World {
     /// As `portcullis up` starts it with these flags.
     fn of(line: &str) -> Self {
         let words = std::iter::once("portcullis").chain(line.split_whitespace());
         let options = up::defaults(Line::try_parse_from(words).unwrap().serve);
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::Builder::new().permissions(own_only(0o700)).tempdir().unwrap();
         let dir = DataDir::resolve(Some(folder.path())).unwrap();
         crate::cli::sealing::Plan::read(&options, &dir).unwrap().prepare();
         Self { folder, options, anonymous: Anonymous::default(), policy: portcullis_audit::DEFAULT_POLICY }
@@ -111,9 +115,9 @@ fn i043_the_rule_in_force_counts_and_not_the_flag() {
 
 #[test]
 fn i043_files_that_others_may_read_fail() {
-    use std::os::unix::fs::PermissionsExt as _;
     let world = World::of("");
+    assert_eq!(world.verdict("1.1.11"), "PASS");
     let key = world.folder.path().join("encryption.key");
-    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::set_permissions(key, own_only(0o640)).unwrap();
     assert_eq!(world.verdict("1.1.11"), "FAIL");
 }

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use portcullis_api::field;
 use portcullis_api::{ApiError, GroupResource, Gvk, Object, Result, Scope, Value};
 use portcullis_schema::decode::{DecodeError, FieldValidation};
-use portcullis_schema::managed::{self, OneVersion, Tracker};
+use portcullis_schema::managed::{self, Tracker};
 use portcullis_schema::{Row, Schema, Word};
 use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, keys};
 
-use crate::convert::Conversion;
+use crate::convert::{Conversion, Siblings};
 use crate::custom::{Definition, Serving, Version, row_of};
 use crate::fields::Selectable;
 use crate::options::DeleteOptions;
@@ -29,6 +29,7 @@ pub(crate) struct Resource {
     stored: Option<Stored>,
     /// What its definition says, if it is no built-in resource.
     custom: Option<Serving>,
+    siblings: Siblings,
 }
 
 /// Where a persisted resource lives.
@@ -56,7 +57,8 @@ impl Resource {
         });
         let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind(), kind.api_version());
         let (gr, row) = (row.gvr.group_resource(), Cow::Borrowed(row));
-        Some(Self { row, kind: kind.into(), gr, head: head.into(), stored, custom: None })
+        let siblings = Siblings(Some(kind));
+        Some(Self { row, kind: kind.into(), gr, head: head.into(), stored, custom: None, siblings })
     }
 
     /// Binds a version of a definition. All versions share a cache.
@@ -83,6 +85,7 @@ impl Resource {
             head: head.into(),
             stored: Some(stored),
             custom: Some(Serving::new(definition, version)),
+            siblings: Siblings(None),
         }
     }
 
@@ -98,7 +101,8 @@ impl Resource {
                 self.kind.tracker(subresource, serving.writable(subresource), serving.versions(subresource))
             }
             None => {
-                self.kind.tracker(subresource, managed::writable(&self.gr.resource, subresource), &OneVersion)
+                let writable = managed::writable(&self.gr.resource, subresource);
+                self.kind.tracker(subresource, writable, &self.siblings)
             }
         }
     }

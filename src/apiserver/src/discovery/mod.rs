@@ -57,7 +57,7 @@ impl Discovery {
     pub fn built_in(address: &str) -> Self {
         let mut resources = served::built_in();
         resources.retain(|served| &*served.gv.group != IDENTITY_GROUP);
-        Self::new(&resources, address)
+        Self { openapi: OpenApi::without(IDENTITY_GROUP), ..Self::new(&resources, address) }
     }
 
     /// The same with our own group, where it is served.

@@ -30,7 +30,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 use portcullis_api::attributes::query;
 use portcullis_api::{ApiError, Body, body};
-use portcullis_schema::groups;
+use portcullis_schema::{groups, rows};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 use tokio::sync::OnceCell;
@@ -54,6 +54,8 @@ pub(crate) struct OpenApi(Arc<ArcSwap<Edition>>);
 /// The documents of one set of custom resources.
 #[derive(Default)]
 struct Edition {
+    /// A group that is built in and not served.
+    without: Option<&'static str>,
     custom: Vec<CustomDocument>,
     made: Mutex<HashMap<Name, Arc<OnceCell<Packed>>>>,
 }
@@ -75,9 +77,16 @@ struct Packed {
 }
 
 impl OpenApi {
+    /// Documents that do not tell of a built-in group.
+    pub(crate) fn without(group: &'static str) -> Self {
+        let edition = Edition { without: Some(group), ..Edition::default() };
+        Self(Arc::new(ArcSwap::from_pointee(edition)))
+    }
+
     /// Tells of these custom resources from now on.
     pub(crate) fn replace_custom(&self, custom: Vec<CustomDocument>) {
-        self.0.store(Arc::new(Edition { custom, made: Mutex::default() }));
+        let without = self.0.load().without;
+        self.0.store(Arc::new(Edition { without, custom, made: Mutex::default() }));
     }
 
     /// Answers for a path below `/openapi`; `None` when there is nothing.
@@ -159,8 +168,8 @@ impl Edition {
 impl Edition {
     fn make(&self, name: &Name) -> Packed {
         let (bytes, tag) = match name {
-            Name::V2Json => (json_bytes(&documents::v2(&self.custom)), self.hash("v2")),
-            Name::V2Proto => (proto::document(&documents::v2(&self.custom)), self.hash("v2.proto")),
+            Name::V2Json => (json_bytes(&self.v2()), self.hash("v2")),
+            Name::V2Proto => (proto::document(&self.v2()), self.hash("v2.proto")),
             Name::V3(place) => (json_bytes(&self.v3_document(place)), self.hash(place)),
         };
         let mut packed = GzEncoder::new(Vec::new(), Compression::default());
@@ -169,11 +178,19 @@ impl Edition {
         Packed { gzip: gzip.into(), tag: quoted(&tag) }
     }
 
+    fn v2(&self) -> Value {
+        documents::v2(rows().iter().filter(|row| self.serves(&row.gvr.gv.group)), &self.custom)
+    }
+
+    fn serves(&self, group: &str) -> bool {
+        self.without != Some(group)
+    }
+
     /// The parts of the API that have a document of version 3.
     fn places(&self) -> Vec<String> {
         let fixed = [".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"];
         let mut places: Vec<String> = fixed.map(str::to_owned).into();
-        let built_in = groups().iter().flat_map(|group| &group.versions);
+        let built_in = groups().iter().flat_map(|group| &group.versions).filter(|gv| self.serves(&gv.group));
         for gv in built_in.chain(self.custom.iter().map(|one| &one.row.gvr.gv)) {
             let own = match &*gv.group {
                 "" => vec![format!("api/{}", gv.version)],

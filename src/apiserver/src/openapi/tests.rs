@@ -65,6 +65,20 @@ async fn kubectl_finds_what_it_looks_for() {
 }
 
 #[tokio::test]
+async fn what_is_not_served_is_not_told_of() {
+    let openapi = OpenApi::without("identity.portcullis.io");
+    openapi.replace_custom(Vec::new());
+    for path in ["/openapi/v2", "/openapi/v3"] {
+        let body = openapi.answer(path, &HeaderMap::new(), "").await.unwrap().into_body();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        assert!(!String::from_utf8_lossy(&bytes).contains("identity.portcullis.io"), "{path}");
+    }
+    let gone = openapi.answer("/openapi/v3/apis/identity.portcullis.io/v1", &HeaderMap::new(), "").await;
+    assert_eq!(gone.unwrap().status(), 404);
+    assert!(document("/openapi/v3").await["paths"]["apis/identity.portcullis.io/v1"].is_object());
+}
+
+#[tokio::test]
 async fn version_2_is_json_and_protobuf() {
     let v2 = document("/openapi/v2").await;
     assert_references(&v2, &v2["definitions"], "#/definitions/");

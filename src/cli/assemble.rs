@@ -5,9 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use portcullis_api::Value;
-use portcullis_apiserver::{
-    Check, CustomDocument, CustomVersion, Discovery, Health, Oidc, PublishedKeys, Server,
-};
+use portcullis_apiserver::{CustomDocument, CustomVersion, Discovery, Oidc, PublishedKeys, Server};
 use portcullis_authn::{KeySet, TokenIssuer};
 use portcullis_authz::{Budgets, DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config_within};
@@ -16,6 +14,7 @@ use portcullis_storage::Store;
 
 use super::auditing::Auditing;
 use super::authentication::{Credentials, authenticator, signing_key};
+use super::health;
 use super::options::ServeOptions;
 use super::paths::DataDir;
 use super::platform::Platform;
@@ -110,7 +109,7 @@ pub(crate) async fn assemble(
         .serving(audit.sink(), rest, discovery)
         .audit_policy(audit.policy())
         .posture(move || posture::report(&facts))
-        .health(stored.sealing.checked_by(health(&store), options))
+        .health(stored.sealing.checked_by(health::checks(&store, platform.told()), options))
         .budgets(budgets)
         .oidc(Oidc {
             issuer: options.issuer().to_owned(),
@@ -190,13 +189,6 @@ fn concrete(address: SocketAddr) -> Result<SocketAddr, Failure> {
     }
     let picked = std::net::TcpListener::bind(address).and_then(|socket| socket.local_addr());
     picked.map_err(|error| super::preflight::bind_failure(address, &error))
-}
-
-/// What `/readyz` asks: that the store still takes writes.
-fn health(store: &Arc<dyn Store>) -> Health {
-    let progress = store.progress();
-    let open = move || progress.has_changed().map(drop).map_err(|_| "the store is closed".to_owned());
-    Health::default().ready(Check::new("storage", open))
 }
 
 fn open_pki(options: &ServeOptions, dir: &DataDir) -> Result<Arc<Pki>, Failure> {

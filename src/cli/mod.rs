@@ -16,6 +16,8 @@ mod doctor;
 mod down;
 mod engine;
 mod failure;
+mod health;
+mod identity;
 mod lifetime;
 mod logging;
 mod memory;

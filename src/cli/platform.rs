@@ -1,10 +1,12 @@
 //! Bootstrap objects that depend on this server's own flags and keys: its service, where that leads, its
-//! address range, and what servers beside it trust.
+//! address range, what servers beside it trust, and that it is there.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use portcullis_api::{GroupVersion, Gvr, Object, Value};
 use portcullis_pki::Pki;
 use portcullis_registry::Registry;
@@ -12,6 +14,9 @@ use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
 use super::Failure;
+use super::authentication::read;
+use super::health::LastAttempt;
+use super::identity::Identity;
 use super::options::ServeOptions;
 
 /// How often it is seen to that they are there, as often as upstream does.
@@ -29,19 +34,42 @@ pub(crate) struct Platform {
     port: u16,
     /// Whether other servers may share the store.
     shared: bool,
+    options: ServeOptions,
+    pki: Arc<Pki>,
+    identity: Identity,
+    told: LastAttempt,
 }
 
 impl Platform {
-    pub(crate) fn new(options: &ServeOptions, pki: &Pki) -> Result<Self, Failure> {
-        let mut objects = service(options)?;
-        objects.push(trust(pki)?);
-        let shared = options.etcd_servers.as_ref().is_some_and(|servers| !servers.is_empty());
-        Ok(Self { objects, address: advertised(options), port: port(options), shared })
+    pub(crate) fn new(options: &ServeOptions, pki: &Arc<Pki>) -> Result<Self, Failure> {
+        Ok(Self {
+            objects: service(options)?,
+            address: advertised(options),
+            port: port(options),
+            shared: options.etcd_servers.as_ref().is_some_and(|servers| !servers.is_empty()),
+            options: options.clone(),
+            pki: pki.clone(),
+            identity: Identity::new(),
+            told: LastAttempt::default(),
+        })
+    }
+
+    /// Whether everything could be put back the last time.
+    pub(crate) fn told(&self) -> &LastAttempt {
+        &self.told
+    }
+
+    /// What is said whatever other servers there are. Files may have changed, and time goes on.
+    fn said(&self) -> Result<Vec<(Gvr, Object)>, Failure> {
+        let mut objects = self.objects.clone();
+        objects.push(trust(&self.options, &self.pki)?);
+        objects.push(object("coordination.k8s.io", "leases", self.identity.lease(Timestamp::now()))?);
+        Ok(objects)
     }
 
     /// What is there from the first moment on. Of several servers each first asks who else there is.
     pub(crate) fn first(&self) -> Result<Vec<(Gvr, Object)>, Failure> {
-        let mut objects = self.objects.clone();
+        let mut objects = self.said()?;
         if let Some(address) = self.address.filter(|_| !self.shared) {
             objects.extend(endpoints(&[address], self.port)?);
         }
@@ -54,9 +82,11 @@ impl Platform {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for times in 0_u64.. {
             timer.tick().await;
-            if let Err(why) = self.put_back(&registry).await {
+            let failure = self.put_back(&registry).await.err();
+            if let Some(why) = &failure {
                 tracing::warn!(why, "The server's own objects were not put back");
             }
+            self.told.was(failure);
             if times.is_multiple_of(STRAYS_EVERY)
                 && let Err(error) = registry.release_strays().await
             {
@@ -66,7 +96,7 @@ impl Platform {
     }
 
     async fn put_back(&self, registry: &Registry) -> Result<(), String> {
-        let mut objects = self.objects.clone();
+        let mut objects = self.said().map_err(|failure| failure.to_string())?;
         if let Some(address) = self.address {
             let addresses = if self.shared {
                 registry.announce(address).await.map_err(|error| error.message().to_owned())?
@@ -177,23 +207,37 @@ fn endpoints(addresses: &[IpAddr], port: u16) -> Result<[(Gvr, Object); 2], Fail
     Ok([object("", "endpoints", endpoints)?, object("discovery.k8s.io", "endpointslices", slice)?])
 }
 
-/// Whom servers that extend this one may believe: its clients' authority, and its own front proxy.
-fn trust(pki: &Pki) -> Result<(Gvr, Object), Failure> {
-    let authority = |name: &str| {
-        pki.authority_pem(name).map_err(|error| Failure::caused("the authorities cannot be read", &error))
+/// Whom servers that extend this one may believe: its clients' authorities, its own front proxy, and those
+/// that it believes itself.
+fn trust(options: &ServeOptions, pki: &Pki) -> Result<(Gvr, Object), Failure> {
+    let authorities = |own: &str, file: &Option<PathBuf>, flag: &str| {
+        let own =
+            pki.authority_pem(own).map_err(|e| Failure::caused("the authorities cannot be read", &e))?;
+        match file {
+            Some(path) => Ok(format!("{}\n{}", own.trim_end(), read(path, flag)?)),
+            None => Ok(own.to_owned()),
+        }
     };
-    let names = |names: &[&str]| json!(names).to_string();
+    let names = |own: &str, given: &Option<Vec<String>>| {
+        let others =
+            given.iter().flatten().filter(|name| !name.eq_ignore_ascii_case(own) && !name.is_empty());
+        let all: Vec<&str> = std::iter::once(own).chain(others.map(String::as_str)).collect();
+        json!(all).to_string()
+    };
+    let proxies = &options.requestheader_client_ca_file;
     let tree = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "name": "extension-apiserver-authentication", "namespace": "kube-system" },
         "data": {
-            "client-ca-file": authority("ca")?,
-            "requestheader-allowed-names": names(&[FRONT_PROXY]),
-            "requestheader-client-ca-file": authority("front-proxy-ca")?,
-            "requestheader-extra-headers-prefix": names(&["X-Remote-Extra-"]),
-            "requestheader-group-headers": names(&["X-Remote-Group"]),
-            "requestheader-uid-headers": names(&["X-Remote-Uid"]),
-            "requestheader-username-headers": names(&["X-Remote-User"]),
+            "client-ca-file": authorities("ca", &options.client_ca_file, "--client-ca-file")?,
+            "requestheader-allowed-names": names(FRONT_PROXY, &options.requestheader_allowed_names),
+            "requestheader-client-ca-file":
+                authorities("front-proxy-ca", proxies, "--requestheader-client-ca-file")?,
+            "requestheader-extra-headers-prefix":
+                names("X-Remote-Extra-", &options.requestheader_extra_headers_prefix),
+            "requestheader-group-headers": names("X-Remote-Group", &options.requestheader_group_headers),
+            "requestheader-uid-headers": names("X-Remote-Uid", &options.requestheader_uid_headers),
+            "requestheader-username-headers": names("X-Remote-User", &options.requestheader_username_headers),
         },
     });
     object("", "configmaps", tree)
@@ -225,5 +269,39 @@ mod tests {
         assert_eq!(told(Some("10.1.2.3"), None).as_deref(), Some("10.1.2.3"));
         assert_eq!(told(Some("127.0.0.1"), Some("10.1.2.3")).as_deref(), Some("10.1.2.3"));
         assert!(!told(Some("0.0.0.0"), None).is_some_and(|address| address.starts_with("127.")));
+    }
+
+    #[test]
+    fn servers_beside_this_one_believe_whom_it_believes() {
+        let folder = tempfile::tempdir().unwrap();
+        let sites = portcullis_pki::Sites::default();
+        let wanted = portcullis_pki::Options { sites, token_algorithm: None };
+        let pki = Pki::open_or_issue(folder.path(), wanted).unwrap();
+        let told = |options: &ServeOptions, field: &str| {
+            trust(options, &pki).unwrap().1.at(&["data", field]).and_then(Value::as_str).unwrap().to_owned()
+        };
+        let plain = ServeOptions::default();
+        assert_eq!(told(&plain, "client-ca-file"), pki.authority_pem("ca").unwrap());
+        assert_eq!(told(&plain, "requestheader-username-headers"), r#"["X-Remote-User"]"#);
+        let file = folder.path().join("others.crt");
+        std::fs::write(&file, "another authority").unwrap();
+        let given = |name: &str| Some(vec![name.to_owned()]);
+        let options = ServeOptions {
+            client_ca_file: Some(file.clone()),
+            requestheader_client_ca_file: Some(file.clone()),
+            requestheader_allowed_names: given("gateway"),
+            requestheader_username_headers: given("x-remote-user"),
+            requestheader_group_headers: given("X-Team"),
+            ..ServeOptions::default()
+        };
+        for field in ["client-ca-file", "requestheader-client-ca-file"] {
+            let pem = told(&options, field);
+            assert!(pem.starts_with("-----BEGIN") && pem.ends_with("\nanother authority"), "{field}: {pem}");
+        }
+        assert_eq!(told(&options, "requestheader-allowed-names"), r#"["front-proxy-client","gateway"]"#);
+        assert_eq!(told(&options, "requestheader-username-headers"), r#"["X-Remote-User"]"#);
+        assert_eq!(told(&options, "requestheader-group-headers"), r#"["X-Remote-Group","X-Team"]"#);
+        std::fs::remove_file(&file).unwrap();
+        assert!(trust(&options, &pki).is_err());
     }
 }

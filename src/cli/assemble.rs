@@ -89,6 +89,7 @@ pub(crate) async fn assemble(
     );
     let fairness =
         Fairness::new(policies::read_platform_objects().iter().map(|(_, object)| object), seats(options));
+    let fairness = Arc::new(fairness);
     let serve = registry.clone();
     let rest = tower::util::BoxCloneSyncService::new(tower::service_fn(move |request| {
         let registry = serve.clone();
@@ -105,7 +106,7 @@ pub(crate) async fn assemble(
     let server = Server::builder()
         .tls(tls, credentials.trust)
         .authentication(authenticator)
-        .authorization(authorities.clone(), Arc::new(fairness))
+        .authorization(authorities.clone(), fairness.clone())
         .serving(audit.sink(), rest, discovery)
         .audit_policy(audit.policy())
         .posture(move || posture::report(&facts))
@@ -126,6 +127,7 @@ pub(crate) async fn assemble(
         tokio::spawn(Renewer::new(pki.clone()).swapping("apiserver", live).run()),
         authorization::keep_current(authorities),
         reloader.run(),
+        tokio::spawn(keep_fair(registry.clone(), fairness)),
         tokio::spawn(record_uses(registry.clone())),
     ];
     Ok(Running { server, pki, store, registry, platform, audit, upkeep })
@@ -168,6 +170,11 @@ impl Running {
         audit.close().await;
         store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
     }
+}
+
+/// Seats requests as the stored flow schemas and priority levels say.
+async fn keep_fair(registry: Arc<Registry>, fairness: Arc<Fairness>) {
+    registry.follow_flow_control(|objects| fairness.reload(objects.iter())).await;
 }
 
 /// Writes down when user tokens were last used.

@@ -20,6 +20,7 @@ mod device_access;
 mod door;
 mod escalation;
 mod fields;
+mod flow_control;
 pub mod kinds;
 mod meta;
 mod negotiate;

@@ -91,7 +91,13 @@ pub(crate) fn check_identity(call: &Call<'_>, new: &Object, name: &str) -> Resul
     Ok(())
 }
 
-async fn apply(call: &mut Call<'_>, name: &str, body: &[u8], options: &WriteOptions) -> Result<Written> {
+/// Applies a configuration: the fields it names are the manager's.
+pub(crate) async fn apply(
+    call: &mut Call<'_>,
+    name: &str,
+    body: &[u8],
+    options: &WriteOptions,
+) -> Result<Written> {
     let strategy = call.resource.endpoint_strategy(&call.target.subresource)?;
     let config = Configuration::parse(body)?;
     let may_create = call.target.subresource.is_empty();

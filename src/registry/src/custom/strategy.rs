@@ -74,6 +74,17 @@ impl Rules {
             errors.extend(self.kind.structural().check_rules(new, old).errors);
         }
     }
+
+    /// What breaks a rule, but did so before and was not touched. Rules are evaluated once more for it: a
+    /// strategy keeps nothing between two questions.
+    fn forgiven(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        match old {
+            Some(old) if self.kind.structural().has_rules() => {
+                self.kind.structural().check_rules(new, Some(old)).warnings
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Strategy for Main {
@@ -131,7 +142,8 @@ impl Strategy for Main {
         let mut added: Vec<&str> = new.finalizers().filter(|finalizer| !known(finalizer)).collect();
         added.sort_unstable();
         added.dedup();
-        added.into_iter().flat_map(finalizer_warnings).collect()
+        let forgiven = self.0.forgiven(new, old);
+        forgiven.into_iter().chain(added.into_iter().flat_map(finalizer_warnings)).collect()
     }
 
     fn allow_unconditional_update(&self) -> bool {
@@ -170,6 +182,10 @@ impl Strategy for Status {
             rules.rules(new, Some(old), &mut own);
         }
         errors.append(&mut own);
+    }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        self.0.forgiven(new, old)
     }
 
     fn allow_unconditional_update(&self) -> bool {

@@ -40,6 +40,7 @@ pub use defaults::TooManyDefaults;
 pub use definition::validate_schema;
 pub use embedded::{Malformed, MetadataRules};
 pub use field_path::{FieldPathError, Notation, field_at};
+pub use format::unrecognized_formats;
 pub use kind::CustomKind;
 pub use rules::Judgement;
 

@@ -50,6 +50,31 @@ pub(crate) struct Format {
     text: Option<Check>,
 }
 
+/// The formats that a JSON schema names, anywhere in it, and that say nothing of their type.
+pub fn unrecognized_formats(schema: &Value) -> Vec<&str> {
+    let mut found = Vec::new();
+    collect(schema, &mut found);
+    found
+}
+
+fn collect<'s>(schema: &'s Value, found: &mut Vec<&'s str>) {
+    let Some(members) = schema.as_object() else { return };
+    let named = schema.get("format").and_then(Value::as_str).filter(|name| !name.is_empty());
+    found.extend(named.filter(|_| Format::of(schema).is_none()));
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("items" | "allOf" | "anyOf" | "oneOf", Value::Array(schemas)) => {
+                schemas.iter().for_each(|schema| collect(schema, found));
+            }
+            ("items" | "not" | "additionalProperties" | "additionalItems", schema) => collect(schema, found),
+            ("properties" | "patternProperties" | "definitions" | "dependencies", Value::Object(schemas)) => {
+                schemas.values().for_each(|schema| collect(schema, found));
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Format {
     /// The format of a schema, where its type knows it.
     pub(super) fn of(schema: &Value) -> Option<Self> {

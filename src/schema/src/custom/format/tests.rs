@@ -79,3 +79,22 @@ fn unknown_formats_say_nothing() {
     }
     assert!(Format::of(&json!({ "type": "integer", "format": "int32" })).is_some());
 }
+
+#[test]
+fn formats_that_say_nothing_are_found_anywhere() {
+    let schema = json!({
+        "type": "object", "format": "shape",
+        "properties": {
+            "format": { "type": "string", "format": "date-time" },
+            "a": { "type": "string", "format": "nonsense" },
+            "b": { "type": "integer", "format": "int64" },
+            "c": { "type": "number", "format": "int32" },
+            "d": { "type": "array", "items": { "type": "string", "format": "odd" } },
+            "e": { "type": "object", "additionalProperties": { "anyOf": [{ "format": "odder" }, { "format": "" }] } },
+            "f": { "type": "string", "enum": [{ "format": "a value" }], "format": "k8s-short-name" },
+        },
+    });
+    let mut found = unrecognized_formats(&schema);
+    found.sort_unstable();
+    assert_eq!(found, ["int32", "nonsense", "odd", "odder", "shape"]);
+}

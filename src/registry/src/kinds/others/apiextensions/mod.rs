@@ -8,6 +8,7 @@ mod columns;
 mod definition;
 
 use portcullis_api::{Object, Value};
+use portcullis_schema::custom::unrecognized_formats;
 use serde_json::json;
 
 use super::kind::{Kind, Status};
@@ -32,7 +33,7 @@ static KIND: Kind = Kind::cluster(meta::dns_subdomain, definition::create)
     .generation(&["spec"])
     .on_create(remember_stored_version)
     .on_update(|new, _| remember_stored_version(new))
-    .warns(|new, _| unenforced(new))
+    .warns(|new, old| unenforced(new).into_iter().chain(unrecognized(new, old)).collect())
     .needs_version();
 
 static STATUS: Status = Status::new(definition::status).needs_version();
@@ -44,6 +45,19 @@ fn unenforced(definition: &Object) -> Vec<String> {
     Vec::from_iter(webhook.then(|| "portcullis: conversion webhooks are stored, not called".to_owned()))
 }
 
+/// Formats that mean nothing here; those that were there before are forgiven.
+fn unrecognized(new: &Object, old: Option<&Object>) -> Vec<String> {
+    let before = old.map(formats).unwrap_or_default();
+    let fresh = formats(new).into_iter().filter(|format| !before.contains(format));
+    fresh.map(|format| format!("unrecognized format {}", json!(format))).collect()
+}
+
+fn formats(definition: &Object) -> Vec<&str> {
+    let versions = items(part(definition, "spec"), "versions").iter();
+    let schemas = versions.filter_map(|version| version.pointer("/schema/openAPIV3Schema"));
+    schemas.flat_map(unrecognized_formats).collect()
+}
+
 /// The version objects are stored in joins those that ever were.
 fn remember_stored_version(definition: &mut Object) {
     let stored = items(part(definition, "spec"), "versions").iter().find(|version| flag(version, "storage"));
@@ -52,5 +66,27 @@ fn remember_stored_version(definition: &mut Object) {
     if !known.contains(&version) {
         known.push(version);
         definition.set_at(&["status", "storedVersions"], known.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(format: &str) -> Object {
+        let schema =
+            json!({ "type": "object", "properties": { "a": { "type": "string", "format": format } } });
+        let tree =
+            json!({ "spec": { "versions": [{ "name": "v1", "schema": { "openAPIV3Schema": schema } }] } });
+        Object::new(tree.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn formats_that_mean_nothing_are_warned_of_once() {
+        let (odd, odder) = (definition("odd"), definition("odder"));
+        assert_eq!(unrecognized(&odd, None), ["unrecognized format \"odd\""]);
+        assert_eq!(unrecognized(&odder, Some(&odd)), ["unrecognized format \"odder\""]);
+        assert!(unrecognized(&odd, Some(&odd)).is_empty());
+        assert!(unrecognized(&definition("date"), None).is_empty());
     }
 }

@@ -168,6 +168,10 @@ fn custom_resources_are_defined_used_and_gone() {
     assert!(kubectl.told("get all").contains("crontab.stable.example.com/my-crontab"));
     assert!(kubectl.told("get ct --field-selector=spec.image=my-image -o name").contains("my-crontab"));
     assert!(kubectl.told("describe crontab my-crontab").contains("Cron Spec:"));
+    // How kubectl sends the difference depends on what OpenAPI names for the kind.
+    kubectl.write("crontab.yaml", &CRONTAB.replace("* * * * */5", "* * * * */7"));
+    kubectl.told("apply --validate=false -f crontab.yaml");
+    assert!(kubectl.told("get ct").contains("* * * * */7"));
     kubectl.told("delete crd crontabs.stable.example.com --timeout=30s");
     let gone = words(&kubectl.run("get crontabs"));
     // Which of the two depends on what this kubectl remembers of discovery.

@@ -17,6 +17,13 @@ const PATCHES: [&str; 5] = [
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 ];
+/// The same for custom resources: kubectl sends the best that is named here.
+const CUSTOM_PATCHES: [&str; 4] = [
+    "application/apply-patch+cbor",
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+];
 const OBJECTS: [&str; 4] =
     ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
 
@@ -148,7 +155,11 @@ impl Writer<'_, '_, '_> {
             Body::DeleteOptions => self.refer(&meta("DeleteOptions")),
         };
         let required = body != Body::DeleteOptions;
-        let media: &[&str] = if body == Body::Patch { &PATCHES } else { &["*/*"] };
+        let media: &[&str] = match body {
+            Body::Patch if kind(&self.row.gvk).is_some() => &PATCHES,
+            Body::Patch => &CUSTOM_PATCHES,
+            _ => &["*/*"],
+        };
         match self.dialect {
             Dialect::V2 => {
                 parameters

@@ -1,4 +1,5 @@
 use http_body_util::BodyExt;
+use portcullis_api::{GroupVersion, Gvk};
 
 use super::*;
 
@@ -76,6 +77,22 @@ async fn what_is_not_served_is_not_told_of() {
     let gone = openapi.answer("/openapi/v3/apis/identity.portcullis.io/v1", &HeaderMap::new(), "").await;
     assert_eq!(gone.unwrap().status(), 404);
     assert!(document("/openapi/v3").await["paths"]["apis/identity.portcullis.io/v1"].is_object());
+}
+
+#[tokio::test]
+async fn custom_resources_are_not_offered_strategic_merge() {
+    let mut row = rows().iter().find(|row| &*row.gvr.resource == "configmaps").unwrap().clone();
+    row.gvr.gv = GroupVersion::new("ex.io", "v1");
+    row.gvk = Gvk::new(row.gvr.gv.clone(), "Thing");
+    let read: ReadVersion = Arc::new(|| Some(CustomVersion::default()));
+    let openapi = OpenApi::default();
+    openapi.replace_custom(vec![CustomDocument { row, tag: [0; 32], read }]);
+    let body = openapi.answer("/openapi/v3/apis/ex.io/v1", &HeaderMap::new(), "").await.unwrap().into_body();
+    let document: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    let patch = &document["paths"]["/apis/ex.io/v1/namespaces/{namespace}/configmaps/{name}"]["patch"];
+    let media: Vec<&String> = patch["requestBody"]["content"].as_object().unwrap().keys().collect();
+    assert_eq!(media.len(), 4);
+    assert!(media.iter().all(|media| !media.contains("strategic")), "{media:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use portcullis_apiserver::{CustomDocument, CustomVersion, Discovery, Oidc, Publi
 use portcullis_authn::{KeySet, TokenIssuer};
 use portcullis_authz::{Budgets, DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, Pki, Renewer, Sites, server_config_within};
-use portcullis_registry::{Parts, Registry};
+use portcullis_registry::{Hooks, Parts, Registry};
 use portcullis_storage::Store;
 
 use super::auditing::Auditing;
@@ -67,6 +67,7 @@ pub(crate) async fn assemble(
         revoked: credentials.revoked.clone(),
         ranges: options.service_ranges()?,
         budgets: budgets.clone(),
+        hooks: Hooks { patience: request_timeout(options), ..Hooks::default() },
     };
     let registry =
         Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;
@@ -117,7 +118,7 @@ pub(crate) async fn assemble(
             jwks_uri: format!("https://{shown}/openid/v1/jwks"),
             keys: Arc::new(published),
         })
-        .deadline(Duration::from_secs(options.request_timeout.unwrap_or(60)))
+        .deadline(request_timeout(options))
         .bind(address)
         .await
         .map_err(|error| super::preflight::bind_failure(address, &error))?;
@@ -234,6 +235,10 @@ async fn bootstrap(registry: &Arc<Registry>, platform: &Platform) -> Result<(), 
         .bootstrap(wanted)
         .await
         .map_err(|error| api_failure("the bootstrap objects cannot be stored", &error))
+}
+
+fn request_timeout(options: &ServeOptions) -> Duration {
+    Duration::from_secs(options.request_timeout.unwrap_or(60))
 }
 
 fn seats(options: &ServeOptions) -> usize {

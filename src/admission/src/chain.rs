@@ -151,6 +151,18 @@ impl Chain {
         Ok(Admitted { object, reservations })
     }
 
+    /// The second pass of an object that is judged by what is shown of it: a workload by its scale.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn admit_as(&self, write: &Attributes<'_>, object: Object, shown: &Object) -> Result<Admitted> {
+        self.handling(write).try_for_each(|plugin| plugin.validate(write, Some(shown)))?;
+        if self.validates(write) {
+            self.judge(write, Some(shown)).await?;
+        }
+        Ok(Admitted { object: Some(object), reservations: Vec::new() })
+    }
+
     /// Both passes of a deletion. `marked` is what is stored when the object is only marked; stages see
     /// the object that is to go, and none in its place.
     ///

@@ -22,6 +22,7 @@ mod reader;
 mod shown;
 mod stage;
 mod target;
+mod webhooks;
 
 #[cfg(test)]
 mod fake;
@@ -34,3 +35,4 @@ pub use reader::Reader;
 pub use shown::Shown;
 pub use stage::{MutatingStage, Round, ValidatingStage};
 pub use target::{Kinds, Options, Target};
+pub use webhooks::{WebhookKind, Webhooks};

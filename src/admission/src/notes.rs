@@ -6,6 +6,10 @@ use parking_lot::Mutex;
 
 /// The most notes one request may collect; more would only be noise.
 const MAX_NOTES: usize = 64;
+/// The most bytes of warnings a client is sent.
+const MAX_WARNED: usize = 4096;
+/// What is left of a warning where there are too many, in characters.
+const MAX_CUT: usize = 256;
 
 /// Warnings for the client and annotations for the audit event, collected while a write is judged.
 ///
@@ -32,10 +36,18 @@ pub struct Annotation {
 }
 
 impl Notes {
-    /// Warns the client.
-    pub fn warn(&self, text: String) {
+    /// Warns the client. Where there is much to warn of, long texts are cut, and then left out.
+    pub fn warn(&self, mut text: String) {
         let mut inner = self.0.lock();
-        if inner.warnings.len() < MAX_NOTES && !inner.warnings.contains(&text) {
+        if inner.warnings.contains(&text) {
+            return;
+        }
+        let said: usize = inner.warnings.iter().map(String::len).sum();
+        if said.saturating_add(text.len()) > MAX_WARNED {
+            text = text.chars().take(MAX_CUT).collect();
+        }
+        let fits = said.saturating_add(text.len()) <= MAX_WARNED && inner.warnings.len() < MAX_NOTES;
+        if fits && !inner.warnings.contains(&text) {
             inner.warnings.push(text);
         }
     }

@@ -121,6 +121,9 @@ struct Details {
     retry_after_seconds: u32,
 }
 
+/// More causes of another's refusal are not passed on.
+const MAX_CAUSES: usize = 256;
+
 /// A refusal or failure as the client will read it, plus words that only the log sees.
 ///
 /// It has no `Display`: the two audiences must not be mixed up.
@@ -129,6 +132,8 @@ pub struct ApiError(Box<Inner>);
 struct Inner {
     code: StatusCode,
     reason: Reason,
+    /// Another's word for the reason, which need not be one of ours.
+    foreign: Option<String>,
     message: String,
     details: Option<Details>,
     log: Option<String>,
@@ -149,6 +154,7 @@ impl ApiError {
         Self(Box::new(Inner {
             code: reason.code(),
             reason,
+            foreign: None,
             message: message.into(),
             details: None,
             log: None,
@@ -227,6 +233,19 @@ impl ApiError {
             format!("{resource} \"{name}\" is forbidden: {why}")
         };
         Self::new(Reason::Forbidden, message).about(resource, name)
+    }
+
+    /// Another's refusal (a webhook's `Status`), passed on in its own words. What is no refusal by its code
+    /// becomes a 400; what does not belong into a `Status` is left out.
+    pub fn passed_on(status: &Map<String, Value>) -> Self {
+        let text = |field: &str| status.get(field).and_then(Value::as_str).unwrap_or_default();
+        let code = status.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+        let code = code.filter(|code| *code >= 400).and_then(|code| StatusCode::from_u16(code).ok());
+        let mut error = Self::new(Reason::Unknown, text("message"));
+        error.0.code = code.unwrap_or(StatusCode::BAD_REQUEST);
+        error.0.foreign = Some(text("reason").to_owned());
+        error.0.details = status.get("details").and_then(Value::as_object).map(Details::read);
+        error
     }
 
     /// 401 in upstream's one phrase.
@@ -378,7 +397,7 @@ impl ApiError {
         status.insert("metadata".into(), metadata);
         status.insert("status".into(), "Failure".into());
         put(&mut status, "message", &self.0.message);
-        put(&mut status, "reason", self.0.reason.as_str());
+        put(&mut status, "reason", self.0.foreign.as_deref().unwrap_or(self.0.reason.as_str()));
         if let Some(details) = &self.0.details {
             status.insert("details".into(), details.to_value());
         }
@@ -400,6 +419,27 @@ impl fmt::Debug for ApiError {
 }
 
 impl Details {
+    fn read(map: &Map<String, Value>) -> Self {
+        let text = |map: &Map<String, Value>, field: &str| {
+            map.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let causes = map.get("causes").and_then(Value::as_array).into_iter().flatten();
+        let cause = |cause: &Map<String, Value>| Cause {
+            reason: text(cause, "reason"),
+            message: text(cause, "message"),
+            field: text(cause, "field"),
+        };
+        let seconds = map.get("retryAfterSeconds").and_then(Value::as_u64);
+        Self {
+            name: text(map, "name"),
+            group: text(map, "group"),
+            kind: text(map, "kind"),
+            uid: text(map, "uid"),
+            causes: causes.filter_map(Value::as_object).take(MAX_CAUSES).map(cause).collect(),
+            retry_after_seconds: seconds.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or_default(),
+        }
+    }
+
     fn to_value(&self) -> Value {
         let mut map = Map::new();
         put(&mut map, "name", &self.name);

@@ -145,6 +145,12 @@ impl AuditSlot {
         self.annotate(OUTCOME, "unknown: the store did not say whether it was committed");
     }
 
+    /// Notes something that quotes the request's body, masked as the body is.
+    pub fn annotate_quoting(&self, key: impl Into<Cow<'static, str>>, value: Value) {
+        let masked = self.0.masked(value);
+        self.annotate(key, masked.to_string());
+    }
+
     /// Notes the object that a write made or changed.
     pub fn object(&self, object: ObjectRef) {
         self.tell(|story| story.object = object);

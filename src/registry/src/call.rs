@@ -259,9 +259,14 @@ impl<'a> Call<'a> {
     /// Passes on what admission said beside its decision: warnings to the client, annotations to audit.
     pub(crate) fn take_notes(&mut self) {
         self.warnings.extend(self.notes.take_warnings());
-        let recorded = |annotation: &Annotation| !annotation.quotes || self.slot.wants_request();
-        for annotation in self.notes.take_annotations().into_iter().filter(recorded) {
-            self.slot.annotate(annotation.key, annotation.value);
+        for Annotation { key, value, quotes } in self.notes.take_annotations() {
+            if !quotes {
+                self.slot.annotate(key, value);
+            } else if self.slot.wants_request()
+                && let Ok(value) = serde_json::from_str(&value)
+            {
+                self.slot.annotate_quoting(key, value);
+            }
         }
     }
 
@@ -283,6 +288,24 @@ impl<'a> Call<'a> {
         old: Option<&Object>,
     ) -> Result<Admitted> {
         self.registry.admission().admit(&self.attributes(write, old), object).await
+    }
+
+    /// The validating pass of an object that admission sees as something else: its scale.
+    pub(crate) async fn admit_as(
+        &self,
+        write: &Write<'_>,
+        object: Object,
+        (seen, was): (&Object, &Object),
+    ) -> Result<Admitted> {
+        self.registry.admission().admit_as(&self.attributes(write, Some(was)), object, seen).await
+    }
+
+    /// Both passes for a stream into an object, with the options it is opened with.
+    pub(crate) async fn admit_stream(&self, mut options: Object) -> Result<Admitted> {
+        let name = self.target.name.clone();
+        let write = Write { operation: Operation::Connect, name: &name, options: Given::Nothing };
+        self.mutate(&write, &mut options, None).await?;
+        self.admit(&write, Some(options), None).await
     }
 
     fn attributes<'b>(&'b self, write: &'b Write<'_>, old: Option<&'b Object>) -> Attributes<'b> {
@@ -319,6 +342,7 @@ pub(crate) struct Write<'w> {
 enum Given<'w> {
     Write(&'w WriteOptions),
     Delete(&'w DeleteOptions),
+    Nothing,
 }
 
 impl<'w> Write<'w> {
@@ -341,6 +365,7 @@ impl<'w> Write<'w> {
         match self.options {
             Given::Write(options) => options.dry_run,
             Given::Delete(options) => options.dry_run,
+            Given::Nothing => false,
         }
     }
 }
@@ -348,10 +373,11 @@ impl<'w> Write<'w> {
 impl Options for Write<'_> {
     fn tree(&self) -> Option<Value> {
         let kind = if self.operation == Operation::Create { "CreateOptions" } else { "UpdateOptions" };
-        Some(match self.options {
-            Given::Write(options) => options.tree(kind),
-            Given::Delete(options) => options.tree(),
-        })
+        match self.options {
+            Given::Write(options) => Some(options.tree(kind)),
+            Given::Delete(options) => Some(options.tree()),
+            Given::Nothing => None,
+        }
     }
 }
 

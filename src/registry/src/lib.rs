@@ -35,6 +35,7 @@ mod resources;
 mod respond;
 mod rest;
 mod review;
+mod routes;
 mod servers;
 pub mod strategy;
 mod subresource;
@@ -46,10 +47,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_admission as admission;
+use portcullis_admission::Webhooks;
 use portcullis_api::{Body, Result};
 use portcullis_authn::{Authenticator, RevocationList, TokenIssuer, UserTokens};
 use portcullis_authz::rbac::RbacIndex;
 use portcullis_authz::{Authorities, Budgets, Chain, NamespaceLabels, NodeAuthorizer};
+use portcullis_outbound::{HookCaller, HookIdentities};
 use portcullis_storage::{Caches, Store};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -86,6 +89,22 @@ pub struct Parts {
     pub ranges: ServiceRanges,
     /// What may be held in memory for clients.
     pub budgets: Budgets,
+    /// How webhooks are called.
+    pub hooks: Hooks,
+}
+
+/// How webhooks that are objects of the API are called.
+pub struct Hooks {
+    /// As whom.
+    pub identities: HookIdentities,
+    /// How long after a request arrived its client still waits.
+    pub patience: Duration,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { identities: HookIdentities::default(), patience: Duration::from_secs(60) }
+    }
 }
 
 /// All resources over one store.
@@ -95,6 +114,8 @@ pub struct Registry {
     caches: Caches,
     resources: Resources,
     admission: admission::Chain,
+    webhooks: Webhooks,
+    caller: Arc<HookCaller>,
     authorizer: Arc<Chain>,
     rbac: RbacIndex,
     nodes: NodeAuthorizer,
@@ -119,12 +140,19 @@ impl Registry {
         let caches = Caches::new(parts.store.clone()).map_err(storage_error)?;
         let resources = Resources::bind(&caches, parts.user_tokens.is_some());
         caches.ready().await.map_err(storage_error)?;
+        let routes = Arc::new(routes::Routes::default());
+        let caller = HookCaller { identities: parts.hooks.identities, routes: routes.clone() };
+        let caller = Arc::new(caller);
+        let webhooks = Webhooks::new(&caller, parts.hooks.patience);
+        let (mutating, validating) = webhooks.stages();
         let registry = Self {
             allocator: Arc::new(allocate::Allocator::new(parts.ranges)),
             store: parts.store,
             caches,
             resources,
-            admission: parts.admission,
+            admission: parts.admission.with_webhooks(mutating, validating),
+            webhooks,
+            caller,
             authorizer: parts.authorities.chain,
             rbac: parts.authorities.rbac,
             nodes: parts.authorities.nodes,
@@ -139,6 +167,7 @@ impl Registry {
         };
         registry.observe().await?;
         let registry = Arc::new(registry);
+        routes.follow(&registry);
         custom::keeper::start(&registry).await?;
         Ok(registry)
     }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use portcullis_admission::{WebhookKind, Webhooks};
 use portcullis_api::{GroupResource, Object, Result};
 use portcullis_authn::{IDENTITY_GROUP, Mark, RevocationList, UserTokens};
 use portcullis_authz::node::Watched;
@@ -35,6 +36,9 @@ const NODES: [(&str, &str, &str, Watched); 4] = [
     ("/registry/resourceslices/", "resource.k8s.io", "resourceslices", Watched::Slices),
 ];
 
+/// The group of what configures admission.
+const ADMISSION_GROUP: &str = "admissionregistration.k8s.io";
+
 /// Where namespaces are.
 const NAMESPACES: &str = "/registry/namespaces/";
 
@@ -45,13 +49,21 @@ const DEFINITIONS: &str = "/registry/apiextensions.k8s.io/customresourcedefiniti
 const TOKENS: &str = "/registry/identity.portcullis.io/usertokens/";
 const REVOCATIONS: &str = "/registry/identity.portcullis.io/certificaterevocations/";
 
+/// The key prefixes of configurations of webhooks.
+const WEBHOOKS: [(&str, WebhookKind); 2] = [
+    ("/registry/mutatingwebhookconfigurations/", WebhookKind::Mutating),
+    ("/registry/validatingwebhookconfigurations/", WebhookKind::Validating),
+];
+
 /// What else is replayed at start.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 7] = [
     ("", "services"),
     ("", "namespaces"),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
     (IDENTITY_GROUP, "usertokens"),
     (IDENTITY_GROUP, "certificaterevocations"),
+    (ADMISSION_GROUP, "mutatingwebhookconfigurations"),
+    (ADMISSION_GROUP, "validatingwebhookconfigurations"),
 ];
 
 /// Keys that events spoke of while the state at start is not taken in yet.
@@ -63,6 +75,7 @@ struct Indexes {
     nodes: NodeAuthorizer,
     labels: NamespaceLabels,
     credentials: Credentials,
+    webhooks: Webhooks,
     allocator: Arc<Allocator>,
 }
 
@@ -77,6 +90,7 @@ impl Indexes {
             self.labels.observe_definition(name, change.value.as_deref());
         }
         self.credentials.apply(change);
+        observe_webhooks(&self.webhooks, change);
     }
 }
 
@@ -129,6 +143,16 @@ fn observe_nodes(nodes: &NodeAuthorizer, change: &Change) {
     nodes.observe(*what, namespace, name, change.value.as_deref());
 }
 
+fn observe_webhooks(webhooks: &Webhooks, change: &Change) {
+    for (prefix, kind) in WEBHOOKS {
+        let Some(name) = change.key.strip_prefix(prefix) else { continue };
+        match object_of(change) {
+            Some(configuration) => webhooks.upsert(kind, &configuration),
+            None => webhooks.remove(kind, name),
+        }
+    }
+}
+
 /// The namespace and name in a key.
 fn place<'a>(change: &'a Change, prefix: &str) -> (&'a str, &'a str) {
     let path = change.key.get(prefix.len()..).unwrap_or_default();
@@ -143,6 +167,7 @@ impl Registry {
             nodes: self.nodes.clone(),
             labels: self.labels.clone(),
             credentials: Credentials { tokens: self.user_tokens.clone(), revoked: self.revoked.clone() },
+            webhooks: self.webhooks.clone(),
             allocator: self.allocator.clone(),
         };
         let rbac = RBAC.iter().map(|(_, resource)| (RBAC_GROUP, *resource));

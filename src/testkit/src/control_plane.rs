@@ -13,7 +13,7 @@ use portcullis_authn::{
 };
 use portcullis_authz::{Authorities, Budgets, DEFAULT_SEATS, Fairness, policies};
 use portcullis_pki::{Algorithm, ClientTrust, NothingRevoked, Pki, Sites, server_config};
-use portcullis_registry::{Parts, Registry, ServiceRanges};
+use portcullis_registry::{Hooks, Parts, Registry, ServiceRanges};
 use portcullis_storage::{Embedded, Options, Store};
 use tempfile::TempDir;
 
@@ -134,6 +134,7 @@ async fn registry(
         revoked: Arc::default(),
         ranges: ServiceRanges::default(),
         budgets: Budgets::default(),
+        hooks: Hooks::default(),
     };
     let registry = Registry::open(parts).await.map_err(failure)?;
     let wanted = policies::platform_objects().iter().chain(policies::bootstrap_objects());

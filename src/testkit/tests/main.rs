@@ -1,5 +1,9 @@
 //! The control plane of a test, reached by every road there is.
 
+mod conversion;
+mod hooks;
+mod world;
+
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::ListParams;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_api::{GroupVersion, Gvk, Object, Scope, Value, compare_versions};
+use portcullis_outbound::HookCaller;
 use portcullis_schema::Word;
 use portcullis_schema::custom::{CustomKind, Structural};
 use portcullis_storage::Revision;
@@ -58,7 +59,12 @@ impl Definition {
     ///
     /// # Errors
     /// What cannot be compiled. Validation refuses such definitions, so that only older ones can have it.
-    pub(super) fn compile(object: &Object, before: Option<&Self>, now: Revision) -> Result<Self, String> {
+    pub(super) fn compile(
+        object: &Object,
+        before: Option<&Self>,
+        now: Revision,
+        caller: &Arc<HookCaller>,
+    ) -> Result<Self, String> {
         let spec = object.get("spec").cloned().unwrap_or_default();
         let names = names::accepted(object).clone();
         let before = before.filter(|before| before.uid == object.uid());
@@ -78,7 +84,7 @@ impl Definition {
             uid: object.uid().to_owned(),
             group,
             scope: if namespaced { Scope::Namespaced } else { Scope::Cluster },
-            conversion: Conversion::read(&spec),
+            conversion: Conversion::read(&spec, caller),
             since: now,
             names,
             keeps_unknown: flag(&spec, "preserveUnknownFields"),

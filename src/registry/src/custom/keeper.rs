@@ -275,7 +275,8 @@ fn bind(
     } else {
         Revision::UNSET
     });
-    let definition = Definition::compile(&tree, known.map(|known| &*known.definition), now)?;
+    let definition =
+        Definition::compile(&tree, known.map(|known| &*known.definition), now, &registry.caller)?;
     Ok(Some(bound(registry, Arc::new(definition), known, (established, terminating))))
 }
 

@@ -15,9 +15,11 @@
 
 mod columns;
 mod conversion;
+mod convert_hook;
 mod definition;
 mod finalize;
 pub(crate) mod keeper;
+mod metrics;
 pub(crate) mod names;
 pub(crate) mod scale;
 mod serving;

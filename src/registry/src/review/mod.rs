@@ -5,7 +5,7 @@ mod identity;
 
 use portcullis_api::{ApiError, Object, Result, Verb};
 
-use crate::call::Call;
+use crate::call::{Call, Write};
 use crate::options::WriteOptions;
 use crate::{Response, subresource};
 
@@ -27,5 +27,9 @@ async fn read(call: &mut Call<'_>) -> Result<Object> {
     let options = WriteOptions::of_create(&call.query)?;
     let mut object = crate::verbs::create::decode(call, &body, options.field_validation)?;
     crate::meta::ensure_namespace(&mut object, call.resource.scope(), &call.target.namespace)?;
-    Ok(object)
+    let name = object.name().to_owned();
+    let write = Write::create(&name, &options);
+    call.mutate(&write, &mut object, None).await?;
+    let admitted = call.admit(&write, Some(object), None).await?;
+    Ok(admitted.into_object().unwrap_or_default())
 }

@@ -25,7 +25,9 @@ pub(super) fn log(call: &mut Call<'_>) -> Result<Response> {
 }
 
 /// `exec`, `attach`, `portforward`, `proxy`
-pub(super) fn stream(call: &mut Call<'_>) -> Result<Response> {
+pub(super) async fn stream(call: &mut Call<'_>) -> Result<Response> {
+    // Nothing is stored: to have passed is all.
+    drop(call.admit_stream(options(call)).await?);
     if !call.resource.is("", "pods") {
         return Err(ApiError::unavailable("proxying to nodes and services needs a kubelet or endpoints"));
     }
@@ -38,6 +40,42 @@ pub(super) fn stream(call: &mut Call<'_>) -> Result<Response> {
         return Err(ApiError::bad_request(message));
     }
     Err(unreachable_kubelet(&pod))
+}
+
+/// What the stream is opened with, as an object.
+fn options(call: &Call<'_>) -> Object {
+    let kind = match (&*call.resource.gr.resource, &*call.target.subresource) {
+        ("nodes", _) => "NodeProxyOptions",
+        ("services", _) => "ServiceProxyOptions",
+        (_, "exec") => "PodExecOptions",
+        (_, "attach") => "PodAttachOptions",
+        (_, "portforward") => "PodPortForwardOptions",
+        _ => "PodProxyOptions",
+    };
+    let mut options = Object::default();
+    let mut put = |field: &str, value: Value| options.map_mut().insert(field.to_owned(), value);
+    put("kind", kind.into());
+    put("apiVersion", "v1".into());
+    for flag in ["stdin", "stdout", "stderr", "tty"] {
+        if call.query.flag(flag) == Some(true) {
+            put(flag, true.into());
+        }
+    }
+    for text in ["container", "path"] {
+        if let Some(value) = call.query.first(text).filter(|value| !value.is_empty()) {
+            put(text, value.into());
+        }
+    }
+    let command: Vec<Value> = call.query.all("command").map(Value::from).collect();
+    if !command.is_empty() {
+        put("command", command.into());
+    }
+    let ports: Vec<Value> =
+        call.query.all("ports").filter_map(|port| port.parse::<i64>().ok()).map(Value::from).collect();
+    if !ports.is_empty() {
+        put("ports", ports.into());
+    }
+    options
 }
 
 fn pod(call: &Call<'_>) -> Result<Object> {

@@ -6,6 +6,8 @@ mod eviction;
 mod scale;
 mod token;
 
+pub(crate) use scale::{put as put_scale, to_scale as scale_of};
+
 use portcullis_api::{ApiError, Result, Verb};
 
 use crate::call::Call;
@@ -22,7 +24,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, verb: Verb) -> Result<Response> {
         ("eviction", Verb::Create) => eviction::serve(call).await,
         ("token", Verb::Create) => token::serve(call).await,
         ("log", Verb::Get) => connect::log(call),
-        ("exec" | "attach" | "portforward" | "proxy", _) => connect::stream(call),
+        ("exec" | "attach" | "portforward" | "proxy", _) => connect::stream(call).await,
         _ => Err(ApiError::no_such_path()),
     }
 }

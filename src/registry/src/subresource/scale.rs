@@ -235,7 +235,20 @@ fn check_replicas(wanted: &Object, name: &str) -> Result<()> {
     Err(ApiError::invalid("autoscaling", "Scale", name, &[error]))
 }
 
-fn to_scale(call: &Call<'_>, object: &Object) -> Result<Object> {
+/// Gives an object the replicas that its scale has after admission changed it.
+pub(crate) fn put(call: &Call<'_>, wanted: &Object, live: &Object, new: &mut Object) -> Result<()> {
+    check_replicas(wanted, live.name())?;
+    match custom_paths(call) {
+        Some(paths) => put_custom(call, paths, wanted, live, new),
+        None => {
+            scale::from_scale(&call.resource.gr.group, &call.resource.gr.resource, wanted, new);
+            Ok(())
+        }
+    }
+}
+
+/// The scale of an object.
+pub(crate) fn to_scale(call: &Call<'_>, object: &Object) -> Result<Object> {
     if let Some(paths) = custom_paths(call) {
         return paths.of(object).map(|found| found.scale).map_err(|why| ApiError::internal_said(&why));
     }

@@ -13,7 +13,11 @@ use crate::call::{Call, Write};
 use crate::door::{Effect, Written};
 use crate::options::WriteOptions;
 use crate::strategy::Strategy;
+use crate::subresource::{put_scale, scale_of};
 use crate::{kinds, meta, verbs};
+
+/// The subresource whose objects are not those that are stored.
+const SCALE: &str = "scale";
 
 /// More attempts than this mean that something else is wrong than bad luck.
 const MAX_ATTEMPTS: usize = 100;
@@ -104,7 +108,7 @@ async fn admit_update(
     old: &Object,
 ) -> Result<(Admitted, Claims)> {
     let write = Write::update(change.name, change.options);
-    call.mutate(&write, &mut new, Some(old)).await?;
+    mutate(call, &write, &mut new, old).await?;
     if let Some(warning) = meta::dedup_owner_references(&mut new) {
         call.warnings.push(warning);
     }
@@ -113,8 +117,28 @@ async fn admit_update(
     let claims = call.registry.allocate(call, &mut new, Some(old))?;
     before_update(call, change.strategy, &mut new, old)?;
     portcullis_schema::managed::keep_times_if_unchanged(&mut new, old);
-    let admitted = call.admit(&write, Some(new), Some(old)).await?;
+    let admitted = admit(call, &write, new, old).await?;
     Ok((admitted, claims))
+}
+
+/// The mutating pass; what it does to a scale is done to the object that scales.
+async fn mutate(call: &Call<'_>, write: &Write<'_>, new: &mut Object, old: &Object) -> Result<()> {
+    if &*call.target.subresource != SCALE {
+        return call.mutate(write, new, Some(old)).await;
+    }
+    let (was, mut seen) = (scale_of(call, old)?, scale_of(call, new)?);
+    let before = seen.clone();
+    call.mutate(write, &mut seen, Some(&was)).await?;
+    if seen != before { put_scale(call, &seen, old, new) } else { Ok(()) }
+}
+
+/// The validating pass; of a scale it is the scale that is judged.
+async fn admit(call: &Call<'_>, write: &Write<'_>, new: Object, old: &Object) -> Result<Admitted> {
+    if &*call.target.subresource != SCALE {
+        return call.admit(write, Some(new), Some(old)).await;
+    }
+    let (was, seen) = (scale_of(call, old)?, scale_of(call, &new)?);
+    call.admit_as(write, new, (&seen, &was)).await
 }
 
 /// The optimistic lock: a version in the request must be the stored one.

@@ -18,7 +18,7 @@ const MAX_MOVED: usize = 50_000_000;
 
 /// A patch's operations.
 #[derive(Debug)]
-pub(super) struct JsonPatch(Vec<Step>);
+pub struct JsonPatch(Vec<Step>);
 
 #[derive(Debug)]
 struct Step {
@@ -67,8 +67,26 @@ impl JsonPatch {
         steps.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Reads a patch that is no request's body: what a webhook answers or an expression makes. Nothing is
+    /// strict about it but the bounds.
+    ///
+    /// # Errors
+    /// In the words of upstream's library, or 413 for too many operations.
+    pub fn read(json: &[u8]) -> Result<Self, ApiError> {
+        let body = super::body::read(json).map_err(|why| undecodable(false, &why))?;
+        Self::parse(body, false, &mut Vec::new())
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Applies all operations to a copy of the tree, or none.
-    pub(super) fn apply(&self, tree: &Map<String, Value>) -> Result<Value, ApiError> {
+    ///
+    /// # Errors
+    /// 422 when an operation does not apply; the log has the reason.
+    pub fn apply(&self, tree: &Map<String, Value>) -> Result<Value, ApiError> {
         let mut run = Run { tree: Value::Object(tree.clone()), copied: 0, moved: 0 };
         for step in &self.0 {
             run.step(step)?;

@@ -16,10 +16,11 @@ use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, Object, Value};
 
 pub use self::configuration::Configuration;
+pub use self::json::JsonPatch;
 
 pub(crate) use self::body::word;
 
-use self::json::{JsonPatch, undecodable};
+use self::json::undecodable;
 use crate::Schema;
 use crate::decode::FieldValidation;
 use crate::managed::go_plain;

@@ -72,7 +72,9 @@ impl Registry {
             force: true,
         };
         let mut condition = condition(level_of(schema), levels);
-        condition["lastTransitionTime"] = time::now_rfc3339().into();
+        if let Some(members) = condition.as_object_mut() {
+            members.insert("lastTransitionTime".to_owned(), time::now_rfc3339().into());
+        }
         let configuration = json!({
             "apiVersion": format!("{GROUP}/v1"), "kind": "FlowSchema",
             "metadata": { "name": schema.name() }, "status": { "conditions": [condition] },

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, USER_AGENT};
 use portcullis_api::{ApiError, Reason, Result};
 
+use crate::call::Call;
 use crate::options::Query;
 
 /// What is sent back.
@@ -84,8 +85,26 @@ const SINGLE: &str = "application/json, application/yaml, application/vnd.kubern
 const STREAMS: &str = ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 const MAX_ACCEPT: usize = 4096;
 
-/// Picks the output for a request.
+/// Picks the output for a request for objects of its resource. Custom ones have no protobuf of their own, only
+/// their metadata has: whoever names another media type gets that.
+pub(crate) fn output_of(call: &Call<'_>, endpoint: Endpoint) -> Result<Output> {
+    let has_protobuf = call.resource.custom().is_none();
+    pick(call.headers, &call.query, endpoint, |output| {
+        has_protobuf || output.encoding != Encoding::Protobuf || output.shape != Shape::Full
+    })
+}
+
+/// Picks the output for a request whose answers are built in.
 pub(crate) fn output(headers: &HeaderMap, query: &Query, endpoint: Endpoint) -> Result<Output> {
+    pick(headers, query, endpoint, |_| true)
+}
+
+fn pick(
+    headers: &HeaderMap,
+    query: &Query,
+    endpoint: Endpoint,
+    serves: impl Fn(&Output) -> bool,
+) -> Result<Output> {
     let accept = accept_header(headers)?;
     let pretty = wants_pretty(headers, query);
     if accept.is_empty() || accept == "*/*" || accept == "application/json" {
@@ -96,7 +115,8 @@ pub(crate) fn output(headers: &HeaderMap, query: &Query, endpoint: Endpoint) -> 
     }
     let mut clauses: Vec<Clause<'_>> = accept.split(',').filter_map(Clause::parse).collect();
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-    clauses.iter().find_map(|clause| clause.output(endpoint, pretty)).ok_or_else(|| {
+    let mut outputs = clauses.iter().filter_map(|clause| clause.output(endpoint, pretty));
+    outputs.find(serves).ok_or_else(|| {
         ApiError::new(Reason::NotAcceptable, format!("only the following media types are accepted: {SINGLE}"))
     })
 }
@@ -187,10 +207,25 @@ impl<'a> Clause<'a> {
 mod tests {
     use super::*;
 
+    fn accepting(accept: &str) -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())])
+    }
+
     fn pick(accept: &str, endpoint: Endpoint) -> Result<Output> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, accept.parse().unwrap());
-        output(&headers, &Query::default(), endpoint)
+        output(&accepting(accept), &Query::default(), endpoint)
+    }
+
+    #[test]
+    fn what_is_not_served_leaves_its_place_to_the_next_clause() {
+        let pick = |accept| {
+            super::pick(&accepting(accept), &Query::default(), Endpoint::Collection, |output| {
+                output.encoding != Encoding::Protobuf
+            })
+        };
+        let json = pick("application/vnd.kubernetes.protobuf,application/json").unwrap();
+        assert_eq!(json.encoding, Encoding::Json { pretty: false });
+        let refused = pick("application/vnd.kubernetes.protobuf").unwrap_err();
+        assert!(refused.message().starts_with("only the following"), "{}", refused.message());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{Response, kinds, meta, respond, user_token};
 
 /// Serves a create on the collection.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
+    let output = negotiate::output_of(call, Endpoint::Object)?;
     let body = call.read_body().await?;
     let options = WriteOptions::of_create(&call.query)?;
     let mut object = decode(call, &body, options.field_validation)?;

@@ -19,7 +19,7 @@ const MAX_ATTEMPTS: usize = 100;
 
 /// Serves a delete of a named object.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
+    let output = negotiate::output_of(call, Endpoint::Object)?;
     let options = options(call).await?;
     let name = call.target.name.clone();
     call.warnings.extend(call.resource.deletion_warning(&options));

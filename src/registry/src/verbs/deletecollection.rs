@@ -12,7 +12,7 @@ use crate::{Response, respond};
 /// Serves a delete of a collection. Objects that vanish meanwhile are fine; the first other failure
 /// ends it.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Collection)?;
+    let output = negotiate::output_of(call, Endpoint::Collection)?;
     let list_options = ListOptions::parse(&call.query, false)?;
     let options = delete::options(call).await?;
     call.warnings.extend(call.resource.deletion_warning(&options));

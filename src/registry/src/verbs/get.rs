@@ -11,7 +11,7 @@ use crate::{Response, respond};
 
 /// Serves a get of a named object.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
+    let output = negotiate::output_of(call, Endpoint::Object)?;
     call.registry.reach(call.query.text("resourceVersion")).await?;
     let name = &*call.target.name;
     let key = call.resource.key(&call.target.namespace, name);

@@ -31,7 +31,7 @@ pub(crate) struct Selected {
 
 /// Serves a list.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Collection)?;
+    let output = negotiate::output_of(call, Endpoint::Collection)?;
     let options = ListOptions::parse(&call.query, false)?;
     let selected = select(call, &options).await?;
     call.slot.listed(selected.entries.len());

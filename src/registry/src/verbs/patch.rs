@@ -21,7 +21,7 @@ const CUSTOM_FORMATS: &str =
 /// Serves a patch of an object or of one of its subresources that has the object's kind.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let format = format(call)?;
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
+    let output = negotiate::output_of(call, Endpoint::Object)?;
     let body = call.read_body().await?;
     let options = WriteOptions::of_patch(&call.query, format)?;
     let name = call.target.name.clone();

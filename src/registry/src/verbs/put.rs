@@ -12,7 +12,7 @@ use crate::{Response, meta, respond};
 
 /// Serves an update of an object or of one of its subresources that has the object's kind.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Object)?;
+    let output = negotiate::output_of(call, Endpoint::Object)?;
     let body = call.read_body().await?;
     let options = WriteOptions::of_update(&call.query)?;
     let mut object = create::decode(call, &body, options.field_validation)?;

@@ -45,7 +45,7 @@ const SOME: usize = 32;
 
 /// Serves a watch of a collection (or of one object, through a field selector).
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
-    let output = negotiate::output(call.headers, &call.query, Endpoint::Collection)?;
+    let output = negotiate::output_of(call, Endpoint::Collection)?;
     let options = ListOptions::parse(&call.query, true)?;
     options.check_fields(call)?;
     let stream = open(call, output, options).await?;

@@ -6,6 +6,7 @@ use serde_json::json;
 /// The whole input is the expression. `self` is data without a schema, `n`, `s` and `l` have types.
 pub fn cel(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
+    patches(text);
     let environment = Environment::new()
         .variable("self", Type::Dyn)
         .variable("n", Type::Int)
@@ -33,4 +34,20 @@ pub fn cel(input: &[u8]) {
     let spent = u64::MAX - budget.left();
     assert!(outcome.is_err() || spent <= CALL_LIMIT, "{spent} were spent");
     assert!(outcome.is_err() || estimate.max > 0 || spent == 0, "what cannot cost anything costs nothing");
+}
+
+/// The same expression where patches can be written: what it makes leaves as JSON, and is no larger than allowed.
+fn patches(text: &str) {
+    const MOST: usize = 1 << 16;
+    let environment = Environment::new().variable("object", Type::Dyn).writing_patches();
+    let Ok(program) = environment.compile(text) else { return };
+    let object = json!({"spec": {"replicas": 3, "names": ["a", "b"]}});
+    let any = Shape::any();
+    let bindings = Bindings::new().bind_json("object", &object, &any);
+    let Ok(value) = program.evaluate(&bindings, &mut Budget::new(CALL_LIMIT)) else { return };
+    for made in [value.to_configuration(MOST).map(serde_json::Value::Object), value.to_json_patch(MOST)] {
+        // Each octet may be written as six.
+        let length = made.map_or(0, |made| made.to_string().len());
+        assert!(length <= 8 * MOST, "{length} octets");
+    }
 }

@@ -37,4 +37,4 @@ pub use program::{
 pub use shape::{Merge, Property, Shape};
 pub use source::{CompileError, Issue, Position};
 pub use types::{ObjectType, Type};
-pub use value::{Entries, Key, List, Map, Opaque, Text, Val};
+pub use value::{Entries, Key, List, Made, Map, Opaque, Text, Val};

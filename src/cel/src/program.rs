@@ -1,19 +1,19 @@
 //! Environments, programs and what they are evaluated with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::check::{Facts, Variables, check, type_named};
+use crate::check::{Facts, Names, check, type_named};
 use crate::cost::{Hints, Range, estimate};
 use crate::error::EvalError;
 use crate::eval::{self, Node};
 use crate::meter::{ALL_WORK, MOST_WORK, Meter};
 use crate::shape::Shape;
 use crate::source::{CompileError, Issue, Position, Source};
-use crate::syntax::ast::{Expr, Kind};
+use crate::syntax::ast::{Expr, Kind, Literal};
 use crate::syntax::{Complaint, parse};
 use crate::types::Type;
 use crate::value::{Val, read};
@@ -28,7 +28,7 @@ pub const MATCH_BUDGET: u64 = 2_500_000;
 /// What expressions may refer to: variables with their types, beside the functions of all libraries.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    variables: Arc<Variables>,
+    names: Arc<Names>,
 }
 
 impl Environment {
@@ -41,9 +41,15 @@ impl Environment {
     /// The same with one more variable.
     #[must_use]
     pub fn variable(self, name: &str, kind: Type) -> Self {
-        let mut variables = Arc::unwrap_or_clone(self.variables);
-        variables.insert(name.into(), kind);
-        Self { variables: variables.into() }
+        let mut names = Arc::unwrap_or_clone(self.names);
+        names.variables.insert(name.into(), kind);
+        Self { names: names.into() }
+    }
+
+    /// The same where expressions can also write patches: `Object{..}` and `JSONPatch{..}`.
+    #[must_use]
+    pub fn writing_patches(self) -> Self {
+        Self { names: Names { patches: true, ..Arc::unwrap_or_clone(self.names) }.into() }
     }
 
     /// Reads, checks and prepares an expression.
@@ -57,8 +63,8 @@ impl Environment {
             CompileError::new(source.clone(), issues.collect())
         };
         let mut parsed = parse(text).map_err(failed)?;
-        let facts = check(&mut parsed.root, parsed.nodes, &self.variables).map_err(failed)?;
-        Program::new(parsed.root, facts, &self.variables, source.text())
+        let facts = check(&mut parsed.root, parsed.nodes, &self.names).map_err(failed)?;
+        Program::new(parsed.root, facts, &self.names, source.text())
     }
 }
 
@@ -78,9 +84,9 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    fn new(root: Expr, facts: Facts, variables: &Variables, text: &str) -> Result<Self, CompileError> {
+    fn new(root: Expr, facts: Facts, names: &Names, text: &str) -> Result<Self, CompileError> {
         let types = |name: &str| -> Option<Type> {
-            if variables.contains_key(name) {
+            if names.variables.contains_key(name) {
                 return None;
             }
             match type_named(name)? {
@@ -108,6 +114,19 @@ impl Program {
     #[must_use]
     pub fn references(&self, variable: &str) -> bool {
         mentions(&self.root, variable)
+    }
+
+    /// The fields of a variable that it selects; none if it mentions the variable otherwise.
+    #[must_use]
+    pub fn fields_of(&self, variable: &str) -> Option<BTreeSet<&str>> {
+        let mut fields = BTreeSet::new();
+        selections(&self.root, variable, &mut fields).then_some(fields)
+    }
+
+    /// How deep it nests, which is how deep evaluating it recurses.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        depth(&self.root)
     }
 
     /// What it costs if its variables are as large as they can be.
@@ -150,6 +169,33 @@ fn mentions(expr: &Expr, variable: &str) -> bool {
     found
 }
 
+/// Whether a variable is only mentioned where a field of it is selected; collects the fields.
+fn selections<'e>(expr: &'e Expr, variable: &str, fields: &mut BTreeSet<&'e str>) -> bool {
+    let is = |expr: &Expr| matches!(&expr.kind, Kind::Ident(name) if &**name == variable);
+    match &expr.kind {
+        Kind::Select(select) if is(&select.operand) => {
+            fields.insert(&select.field);
+            return true;
+        }
+        Kind::Call(call) if &*call.function == "_?._" && call.args.first().is_some_and(is) => {
+            if let Some(Kind::Literal(Literal::String(field))) = call.args.get(1).map(|field| &field.kind) {
+                fields.insert(field);
+                return true;
+            }
+        }
+        _ => {}
+    }
+    let mut only = !is(expr);
+    expr.children(&mut |child| only = selections(child, variable, fields) && only);
+    only
+}
+
+fn depth(expr: &Expr) -> usize {
+    let mut below = 0;
+    expr.children(&mut |child| below = below.max(depth(child)));
+    below.saturating_add(1)
+}
+
 /// What evaluations may still cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -172,6 +218,16 @@ impl Budget {
         Self { call, ..self }
     }
 
+    /// Takes what was taken from a copy of this budget, too; says whether there was as much.
+    pub fn also_spend(&mut self, before: Self, after: Self) -> bool {
+        let cost = before.left.saturating_sub(after.left);
+        self.work = self.work.saturating_sub(before.work.saturating_sub(after.work));
+        // A copy that was spent to the end may have been asked for more.
+        let within = cost <= self.left && self.work > 0 && (after.left > 0 || before.left == 0);
+        self.left = if within { self.left - cost } else { 0 };
+        within
+    }
+
     /// What is left.
     #[must_use]
     pub fn left(&self) -> u64 {
@@ -183,6 +239,12 @@ impl Budget {
 pub trait Activation<'v> {
     /// The value of a variable; none if there is no such variable.
     fn find(&self, name: &str) -> Option<Result<Val<'v>, String>>;
+
+    /// The value of a field of a variable whose fields are computed one by one, when they are asked for; none if
+    /// the variable is not of that kind or has no such field.
+    fn field(&self, _variable: &str, _field: &str) -> Option<Result<Val<'v>, String>> {
+        None
+    }
 }
 
 /// Variables and their values.
@@ -230,6 +292,16 @@ impl<'v> Val<'v> {
     #[must_use]
     pub fn from_object(object: &'v serde_json::Map<String, Json>, shape: &'v Shape) -> Self {
         Self::Map(crate::value::Map::Json(object, shape))
+    }
+
+    /// A map from texts.
+    #[must_use]
+    pub fn map(values: BTreeMap<String, Self>) -> Self {
+        let entry = |(name, value): (String, Self)| {
+            let key = Self::text(name);
+            Some((crate::value::Key::of(&key)?, (key, value)))
+        };
+        Self::Map(crate::value::Map::Shared(Arc::new(values.into_iter().filter_map(entry).collect())))
     }
 
     /// A value that may be missing.

@@ -214,6 +214,11 @@ impl Shape {
         Self::of(Kind::Object(Object { kind, properties }), 0, least)
     }
 
+    /// Whether values are taken as they come.
+    pub(crate) fn is_any(&self) -> bool {
+        matches!(self.kind, Kind::Dyn)
+    }
+
     /// Whether expressions can see it.
     #[must_use]
     pub fn is_visible(&self) -> bool {

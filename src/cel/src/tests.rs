@@ -1,6 +1,7 @@
 //! Expressions with all that is known of them: types, costs, values and complaints as upstream has them.
 
 mod bounds;
+mod patches;
 mod shapes;
 
 use serde_json::Value as Json;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::signatures::{Overload, overloads};
+use super::signatures::Overload;
 use super::{Checker, Expr, Kind, Literal, Type, index, undeclared};
 use crate::syntax::ast::Call;
 use crate::types::instantiate;
@@ -44,7 +44,8 @@ impl Checker<'_> {
     fn function(&mut self, call: &mut Call) -> Option<(&'static str, &'static [Overload])> {
         if let Some(target) = &mut call.target {
             let qualified = target.qualified().map(|prefix| format!("{prefix}.{}", call.function));
-            let named = qualified.and_then(|name| overloads(name.strip_prefix('.').unwrap_or(&name)));
+            let named =
+                qualified.and_then(|name| self.names.function(name.strip_prefix('.').unwrap_or(&name)));
             if let Some((name, found)) = named {
                 call.target = None;
                 call.function = name.into();
@@ -53,7 +54,7 @@ impl Checker<'_> {
             self.check(target);
         }
         let name = &*call.function;
-        let found = overloads(name.strip_prefix('.').unwrap_or(name));
+        let found = self.names.function(name.strip_prefix('.').unwrap_or(name));
         if let Some((name, _)) = found {
             call.function = name.into();
         }

@@ -1,6 +1,8 @@
 //! The types of lists, maps and messages that are written out.
 
 use super::{Checker, Entry, Expr, Item, Kind, Type, index, most_general, undeclared};
+use crate::syntax::ast::Field;
+use crate::types::ObjectType;
 
 impl Checker<'_> {
     pub(super) fn check_list(&mut self, expr: &mut Expr) {
@@ -57,29 +59,45 @@ impl Checker<'_> {
     pub(super) fn check_struct(&mut self, expr: &mut Expr) {
         let (at, id) = (expr.at, expr.id);
         let Kind::Struct(message) = &mut expr.kind else { return };
-        let kind = match self.lookup(&message.name) {
-            None => {
-                self.complain(at, undeclared(&message.name));
-                Type::Error
-            }
-            Some((_, Type::Type(Some(inner)))) => {
-                self.complain(at, format!("'{}' is not a message type", inner.name()));
-                Type::Error
-            }
-            Some((_, other)) => {
-                self.complain(at, format!("'{}' is not a type", other.name()));
-                Type::Error
-            }
+        let found = self.lookup(&message.name);
+        if let Some((name, _)) = &found {
+            message.name = name.clone();
+        }
+        let (kind, complaint) = match &found {
+            None => (Type::Error, Some(undeclared(&message.name))),
+            Some((_, Type::Type(Some(inner)))) => match &**inner {
+                Type::Object(object) => (Type::Object(object.clone()), None),
+                inner => (Type::Error, Some(format!("'{}' is not a message type", inner.name()))),
+            },
+            Some((_, other)) => (Type::Error, Some(format!("'{}' is not a type", other.name()))),
         };
-        let known = self.lookup(&message.name).is_some();
+        complaint.into_iter().for_each(|message| self.complain(at, message));
         for field in &mut message.fields {
             self.check(&mut field.value);
-            if known {
-                self.complain(field.at, format!("unexpected failed resolution of '{}'", message.name));
+            match &kind {
+                Type::Object(object) => self.check_field(object, field),
+                _ if found.is_some() => {
+                    self.complain(field.at, format!("unexpected failed resolution of '{}'", message.name));
+                }
+                _ => {}
             }
         }
         if let Some(slot) = self.facts.types.get_mut(index(id)) {
             *slot = Some(kind);
+        }
+    }
+
+    /// Whether a value may be what a field of a message holds.
+    fn check_field(&mut self, message: &ObjectType, field: &Field) {
+        let kind = self.given(&field.value, field.optional);
+        // Upstream's patches have no type for a field that they do not know.
+        let wanted = message.field(&field.name).cloned().unwrap_or_else(|| Type::named(""));
+        if !self.unifier.assign(&wanted, &kind) {
+            let complaint = format!(
+                "expected type of field '{}' is '{wanted}' but provided type is '{kind}'",
+                field.name
+            );
+            self.complain(field.at, complaint);
         }
     }
 }

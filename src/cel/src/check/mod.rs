@@ -5,20 +5,16 @@
 
 mod calls;
 mod literals;
+mod names;
 mod signatures;
 mod validate;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
+pub(crate) use names::Names;
 pub(crate) use signatures::{overloads, type_named};
 
 use crate::syntax::Complaint;
 use crate::syntax::ast::{Entry, Expr, Fold, Id, Item, Kind, Literal, Name, Select};
 use crate::types::{Type, Unifier, most_general};
-
-/// The variables of an environment with their types.
-pub(crate) type Variables = BTreeMap<Arc<str>, Type>;
 
 /// What checking found out about a tree.
 #[derive(Debug, Default)]
@@ -44,10 +40,10 @@ fn index(id: Id) -> usize {
 }
 
 /// Checks a tree with ids below `nodes`; qualified names in it are resolved in place.
-pub(crate) fn check(root: &mut Expr, nodes: Id, variables: &Variables) -> Result<Facts, Vec<Complaint>> {
+pub(crate) fn check(root: &mut Expr, nodes: Id, names: &Names) -> Result<Facts, Vec<Complaint>> {
     let facts = Facts { types: vec![None; index(nodes)], overloads: vec![Vec::new(); index(nodes)] };
     let mut checker =
-        Checker { variables, scopes: Vec::new(), unifier: Unifier::default(), facts, complaints: Vec::new() };
+        Checker { names, scopes: Vec::new(), unifier: Unifier::default(), facts, complaints: Vec::new() };
     checker.check(root);
     let Checker { unifier, mut facts, complaints, .. } = checker;
     if !complaints.is_empty() {
@@ -61,7 +57,7 @@ pub(crate) fn check(root: &mut Expr, nodes: Id, variables: &Variables) -> Result
 }
 
 struct Checker<'v> {
-    variables: &'v Variables,
+    names: &'v Names,
     /// The variables of the loops around, innermost last.
     scopes: Vec<(Name, Type)>,
     unifier: Unifier,
@@ -114,11 +110,7 @@ impl Checker<'_> {
         {
             return Some((name.clone(), kind.clone()));
         }
-        let name = global.unwrap_or(name);
-        if let Some((name, kind)) = self.variables.get_key_value(name) {
-            return Some((name.clone(), kind.clone()));
-        }
-        signatures::type_named(name).map(|kind| (name.into(), kind))
+        self.names.find(global.unwrap_or(name))
     }
 
     fn check_ident(&mut self, expr: &mut Expr) {

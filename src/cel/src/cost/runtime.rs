@@ -80,8 +80,19 @@ impl Rule {
             "check" => Self::Fixed(CHECK),
             "fieldSelector" | "labelSelector" => Self::Selector,
             "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" => Self::Traversal,
-            "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "cidr" | "isIP" | "isCIDR"
-            | "quantity" | "isQuantity" | "semver" | "isSemver" => Self::First(TEXT),
+            "url"
+            | "lowerAscii"
+            | "upperAscii"
+            | "substring"
+            | "trim"
+            | "jsonpatch.escapeKey"
+            | "cidr"
+            | "isIP"
+            | "isCIDR"
+            | "quantity"
+            | "isQuantity"
+            | "semver"
+            | "isSemver" => Self::First(TEXT),
             "ip" if overload != Some("cidr_ip") => Self::First(TEXT),
             "replace" | "split" | "ip.isCanonical" => Self::First(2.0 * TEXT),
             "join" => Self::Result(2.0 * TEXT),

@@ -16,9 +16,9 @@ enum Found<'v> {
 impl<'v> Run<'_, 'v> {
     /// The value of an access. The access itself is charged by whoever asks.
     pub(super) fn resolve(&mut self, access: &Access) -> Outcome<'v> {
-        let mut value = self.root(&access.root)?;
+        let (mut value, steps) = self.start(access)?;
         let mut wrapped = false;
-        for Step { key, optional } in &access.steps {
+        for Step { key, optional } in steps {
             if let Val::Optional(inner) = value {
                 wrapped = true;
                 match inner {
@@ -38,6 +38,20 @@ impl<'v> Run<'_, 'v> {
             wrapped = lenient;
         }
         Ok(if wrapped { Val::some(value) } else { value })
+    }
+
+    /// What an access starts with, and the selections that are left: a field that is computed when it is asked for
+    /// is not selected from a value.
+    fn start<'a>(&mut self, access: &'a Access) -> Result<(Val<'v>, &'a [Step]), Fault> {
+        if let (Root::Variable(variable), Some((first, rest))) = (&access.root, access.steps.split_first())
+            && let Key::Field(name) = &first.key
+            && let Some(value) = self.activation.field(variable, name)
+        {
+            self.meter.charge(1)?;
+            let value = value.map_err(Fault::new)?;
+            return Ok((if first.optional { Val::some(value) } else { value }, rest));
+        }
+        Ok((self.root(&access.root)?, &access.steps))
     }
 
     fn root(&mut self, root: &Root) -> Outcome<'v> {
@@ -99,8 +113,9 @@ impl<'v> Run<'_, 'v> {
     }
 
     fn test(&mut self, access: &Access) -> Result<bool, Fault> {
-        let Some((last, before)) = access.steps.split_last() else { return Err(Fault::Arguments) };
-        let mut value = self.root(&access.root)?;
+        let (mut value, steps) = self.start(access)?;
+        // All that was asked for is a field that is computed, and it could be.
+        let Some((last, before)) = steps.split_last() else { return Ok(true) };
         let mut wrapped = false;
         for Step { key, optional } in before {
             if let Val::Optional(inner) = value {
@@ -136,6 +151,7 @@ impl<'v> Run<'_, 'v> {
 fn field<'v>(value: &Val<'v>, name: &Arc<str>) -> Result<Found<'v>, Fault> {
     let missing = || Found::Nothing(Fault::new(format!("no such key: {name}")));
     match value {
+        Val::Made(made) => Ok(made.part(name).map_or_else(missing, Found::Value)),
         Val::Map(map) => match map.field(name) {
             Some(value) => value.map(Found::Value),
             None => Ok(missing()),

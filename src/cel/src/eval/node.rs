@@ -27,6 +27,7 @@ pub(crate) enum Node {
     },
     List(Vec<Element>),
     Map(Vec<Entry>),
+    Made(Box<Message>),
     Fold(Box<Fold>),
     /// The accumulator of the loop around with what this adds.
     Grow(Box<Grow>),
@@ -93,6 +94,13 @@ pub(crate) struct Entry {
     pub(crate) key: Node,
     pub(crate) value: Node,
     pub(crate) optional: bool,
+}
+
+/// A message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) name: Arc<str>,
+    pub(crate) fields: Vec<(Arc<str>, Element)>,
 }
 
 /// A loop. Its variables take the places from `place` on: the accumulator, then one or two.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::node::{Access, Call, Element, Entry, Fold, Grow, Key, Node, Root, Step};
+use super::node::{Access, Call, Element, Entry, Fold, Grow, Key, Message, Node, Root, Step};
 use crate::check::{Facts, overloads};
 use crate::cost::Rule;
 use crate::error::Fault;
@@ -29,7 +29,8 @@ type Planned<T = Node> = Result<T, String>;
 impl Planner<'_> {
     fn node(&mut self, expr: &Expr) -> Planned {
         match &expr.kind {
-            Kind::Missing | Kind::Struct(_) => Err("unsupported expression".to_owned()),
+            Kind::Missing => Err("unsupported expression".to_owned()),
+            Kind::Struct(message) => self.message(message),
             Kind::Literal(literal) => Ok(Node::Const(constant(literal))),
             Kind::Ident(name) => Ok(self.variable(name)),
             Kind::Select(select) => {
@@ -143,6 +144,15 @@ impl Planner<'_> {
             Some(entries) => Ok(Node::Const(Val::Map(crate::value::Map::Shared(entries.into())))),
             None => Ok(Node::Map(planned)),
         }
+    }
+
+    fn message(&mut self, message: &ast::Struct) -> Planned {
+        let mut fields = Vec::with_capacity(message.fields.len());
+        for field in &message.fields {
+            let element = Element { value: self.node(&field.value)?, optional: field.optional };
+            fields.push((field.name.clone(), element));
+        }
+        Ok(Node::Made(Box::new(Message { name: message.name.clone(), fields })))
     }
 
     fn fold(&mut self, fold: &ast::Fold) -> Planned {

@@ -1,12 +1,12 @@
 //! Evaluates nodes.
 
-use super::node::{Access, Call, Element, Entry, Node};
-use crate::cost::{LIST, MAP};
+use super::node::{Access, Call, Element, Entry, Message, Node};
+use crate::cost::{LIST, MAP, MESSAGE};
 use crate::error::Fault;
 use crate::library::{self, contains};
 use crate::meter::{MAKE, Meter};
 use crate::program::Activation;
-use crate::value::{Entries, Key, Map, Val, short};
+use crate::value::{Entries, Key, Made, Map, Val, short};
 
 /// The value of a step, or why there is none.
 pub(super) type Outcome<'v> = Result<Val<'v>, Fault>;
@@ -47,6 +47,7 @@ impl<'v> Run<'_, 'v> {
             Node::Else { whole, pair } => self.otherwise(*whole, pair),
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
+            Node::Made(message) => self.message(message),
             Node::Fold(fold) => self.fold(fold),
             Node::Grow(grow) => self.grow(grow),
         }
@@ -171,6 +172,31 @@ impl<'v> Run<'_, 'v> {
         map
     }
 
+    fn message(&mut self, message: &Message) -> Outcome<'v> {
+        let made = over(self.fields(message))?;
+        self.meter.charge(MESSAGE)?;
+        made
+    }
+
+    fn fields(&mut self, message: &Message) -> Outcome<'v> {
+        let mut fields = std::collections::BTreeMap::new();
+        for (name, Element { value, optional }) in &message.fields {
+            self.meter.work_of(name.len(), 1)?;
+            self.meter.work(MAKE)?;
+            let value = match (self.node(value)?, optional) {
+                (value, false) => value,
+                (Val::Optional(None), true) => {
+                    fields.remove(name);
+                    continue;
+                }
+                (Val::Optional(Some(value)), true) => (*value).clone(),
+                (other, true) => return Err(not_optional_field(name, &other)),
+            };
+            fields.insert(name.clone(), value);
+        }
+        Made::value(message.name.clone(), fields)
+    }
+
     fn entries(&mut self, entries: &[Entry]) -> Outcome<'v> {
         let mut found = Entries::new();
         self.meter.work_of(entries.len(), MAKE)?;
@@ -189,6 +215,10 @@ impl<'v> Run<'_, 'v> {
         }
         Ok(Val::Map(Map::Shared(found.into())))
     }
+}
+
+fn not_optional_field(name: &str, value: &Val<'_>) -> Fault {
+    Fault::new(format!("cannot initialize optional entry '{name}' from non-optional value {}", short(value)))
 }
 
 fn not_optional(value: &Val<'_>) -> Fault {

@@ -14,6 +14,9 @@ pub(super) fn find(name: &str) -> Option<Native> {
         "lowerAscii" => |args, meter| change(args, meter, str::to_ascii_lowercase),
         "upperAscii" => |args, meter| change(args, meter, str::to_ascii_uppercase),
         "trim" => |args, meter| change(args, meter, |text| text.trim().to_owned()),
+        "jsonpatch.escapeKey" => {
+            |args, meter| change(args, meter, |text| text.replace('~', "~0").replace('/', "~1"))
+        }
         "strings.quote" => |args, meter| change(args, meter, quote),
         "replace" => replace,
         "split" => split,

@@ -83,11 +83,13 @@ pub(crate) struct Struct {
     pub(crate) fields: Vec<Field>,
 }
 
-/// A field of a message. There are no messages, so its name is not kept.
+/// A field of a message; an optional one is left out when it has no value.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
     pub(crate) at: u32,
+    pub(crate) name: Name,
     pub(crate) value: Expr,
+    pub(crate) optional: bool,
 }
 
 /// A loop: what the macros become.

@@ -359,9 +359,9 @@ impl<'t> Parser<'t> {
     }
 
     fn field(&mut self) -> Parse<Field> {
-        self.accept(Token::Question);
-        self.field_name()?;
+        let optional = self.accept(Token::Question).is_some();
+        let (_, name) = self.field_name()?;
         let colon = self.expect(Token::Colon)?;
-        Ok(Field { at: colon.at, value: self.expression()? })
+        Ok(Field { at: colon.at, name, value: self.expression()?, optional })
     }
 }

@@ -53,6 +53,8 @@ pub enum Type {
 pub struct ObjectType {
     name: Arc<str>,
     fields: BTreeMap<Arc<str>, Type>,
+    /// Whether it also has every field that is not named here, of any type.
+    open: bool,
 }
 
 impl PartialEq for ObjectType {
@@ -71,7 +73,12 @@ impl ObjectType {
         fields: impl IntoIterator<Item = (N, Type)>,
     ) -> Self {
         let fields = fields.into_iter().map(|(name, kind)| (name.into(), kind)).collect();
-        Self { name: name.into(), fields }
+        Self { name: name.into(), fields, open: false }
+    }
+
+    /// A type with every field, of any type.
+    pub(crate) fn open(name: &str) -> Self {
+        Self { name: name.into(), fields: BTreeMap::new(), open: true }
     }
 
     /// The name.
@@ -83,7 +90,7 @@ impl ObjectType {
     /// The type of a field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Type> {
-        self.fields.get(name)
+        self.fields.get(name).or(if self.open { Some(&Type::Dyn) } else { None })
     }
 }
 
@@ -112,7 +119,8 @@ impl Type {
     /// A type without fields.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self::Object(Arc::new(ObjectType { name: name.into(), fields: BTreeMap::new() }))
+        let nothing: [(&str, Self); 0] = [];
+        Self::Object(Arc::new(ObjectType::new(name, nothing)))
     }
 
     /// The types that this one is made of.

@@ -28,6 +28,7 @@ pub(crate) fn equal(one: &Val<'_>, other: &Val<'_>, meter: &mut Meter) -> Result
         (Val::Duration(one), Val::Duration(other)) => one == other,
         (Val::List(one), Val::List(other)) => return equal_lists(one, other, meter),
         (Val::Map(one), Val::Map(other)) => return equal_maps(one, other, meter),
+        (Val::Made(one), Val::Made(other)) => return one.equal(other, meter),
         (Val::Type(one), Val::Type(other)) => one.name() == other.name(),
         (Val::Optional(None), Val::Optional(None)) => true,
         (Val::Optional(Some(one)), Val::Optional(Some(other))) => return equal(one, other, meter),

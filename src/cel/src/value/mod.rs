@@ -5,6 +5,7 @@
 mod compare;
 mod json;
 mod list;
+mod made;
 mod map;
 mod number;
 mod show;
@@ -19,6 +20,8 @@ use serde_json::Value as Json;
 pub(crate) use compare::{compare, equal, key_of, merge, scalar};
 pub(crate) use json::read;
 pub use list::List;
+pub use made::Made;
+pub(crate) use made::{CONFIGURATION, PATCH};
 pub use map::{Entries, Key, Map};
 pub(crate) use number::{go_double, int_from_double, seconds_text, uint_from_double};
 pub(crate) use show::short;
@@ -51,6 +54,8 @@ pub enum Val<'v> {
     List(List<'v>),
     /// A map or an object.
     Map(Map<'v>),
+    /// A part of a patch.
+    Made(Arc<Made<'v>>),
     /// A type.
     Type(Type),
     /// A value that may be missing.
@@ -154,6 +159,7 @@ impl<'v> Val<'v> {
             Self::Duration(_) => Type::Duration,
             Self::List(_) => Type::list(Type::Dyn),
             Self::Map(_) => Type::map(Type::Dyn, Type::Dyn),
+            Self::Made(made) => Type::named(made.name()),
             Self::Type(_) => Type::Type(None),
             Self::Optional(_) => Type::optional(Type::Dyn),
             Self::Opaque(opaque) => Type::named(opaque.type_name()),
@@ -188,6 +194,7 @@ impl<'v> Val<'v> {
             Self::Bytes(bytes) => bytes.is_empty(),
             Self::List(list) => list.len() == 0,
             Self::Map(map) => map.len() == 0,
+            Self::Made(made) => made.is_empty(),
             _ => false,
         }
     }

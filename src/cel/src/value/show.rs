@@ -60,6 +60,7 @@ impl fmt::Display for Val<'_> {
                 }
                 out.write_str("}")
             }
+            Self::Made(made) => write!(out, "{made}"),
             Self::Type(kind) => out.write_str(kind.name()),
             Self::Optional(None) => out.write_str("optional.none()"),
             Self::Optional(Some(value)) => write!(out, "optional({value})"),

@@ -356,6 +356,20 @@ impl ApiError {
         self
     }
 
+    /// Gives another reason. The code stays.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Reason) -> Self {
+        self.0.reason = reason;
+        self
+    }
+
+    /// Gives other words to the client.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     /// Answers with another HTTP code than the reason's.
     #[must_use]
     pub fn with_code(mut self, code: StatusCode) -> Self {

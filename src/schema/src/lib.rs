@@ -7,6 +7,7 @@
 pub mod custom;
 pub mod decode;
 pub mod defaults;
+mod expressions;
 mod kind;
 pub mod managed;
 mod moment;

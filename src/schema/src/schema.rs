@@ -7,7 +7,7 @@ use portcullis_api::{ApiError, Gvk, Object, Reason};
 
 use crate::custom::CustomKind;
 use crate::decode::{DecodeError, Decoded, FieldValidation, MediaType};
-use crate::managed::{Tracker, Versions, Writable};
+use crate::managed::{ShapeRef, Tracker, Versions, Writable};
 use crate::{Kind, decode, defaults};
 
 /// One kind in one version, built in or custom.
@@ -45,6 +45,14 @@ impl Schema {
     /// What `kind` says.
     pub fn kind(&self) -> &str {
         &self.gvk().kind
+    }
+
+    /// How its objects are owned and merged.
+    pub fn shape(&self) -> ShapeRef<'_> {
+        match self {
+            Self::BuiltIn(kind) => kind.shape(),
+            Self::Custom(kind) => kind.structural().shape().shape(),
+        }
     }
 
     /// The kind, if it is built in. Custom ones have neither a protobuf form nor strategic merge patches.

@@ -30,10 +30,11 @@ mod prune;
 mod rules;
 mod validate;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_api::field::{Error, ErrorList};
 use portcullis_api::{Object, Value};
+use portcullis_cel::Shape;
 
 pub use compile::CompileError;
 pub use defaults::TooManyDefaults;
@@ -65,6 +66,11 @@ impl Structural {
     /// Compiles an `openAPIV3Schema`. `keeps_unknown` is the definition's `spec.preserveUnknownFields`.
     pub fn compile(schema: &Value, keeps_unknown: bool) -> Result<Self, CompileError> {
         compile::compile(schema, keeps_unknown)
+    }
+
+    /// What expressions can know of the objects, given what is known of their metadata.
+    pub(crate) fn expression_shape(&self, metadata: Option<Arc<Shape>>) -> Arc<Shape> {
+        rules::Shapes::with_metadata(self, metadata).of(self.root(), true)
     }
 
     /// Removes what the schema does not specify and tells the paths, sorted. Nulls that have neither

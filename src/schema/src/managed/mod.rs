@@ -23,6 +23,7 @@ mod scale;
 mod set;
 mod shape;
 mod tracker;
+mod unowned;
 mod validate;
 mod walk;
 mod writable;
@@ -42,6 +43,7 @@ pub use scale::ScaleOwners;
 pub use set::{FieldSet, Node, path_text};
 pub use shape::ShapeRef;
 pub use tracker::{OneVersion, Tracker, Versions, keep_times_if_unchanged};
+pub use unowned::merge_unowned;
 pub use validate::{Misfits, misfits};
 pub use writable::{Writable, writable};
 

@@ -95,6 +95,24 @@ impl JsonPatch {
     }
 }
 
+/// Why a test fails.
+const TEST_FAILED: &str = "a test failed";
+
+/// Applies operations to a tree; nothing if a test among them fails.
+///
+/// # Errors
+/// What is wrong with them, for whoever wrote them.
+pub(super) fn run(operations: Value, tree: &Map<String, Value>) -> Result<Option<Value>, String> {
+    let body = Body { value: operations, duplicates: Vec::new() };
+    let words = |error: &ApiError| error.log().unwrap_or(error.message()).to_owned();
+    let patch = JsonPatch::parse(body, false, &mut Vec::new()).map_err(|error| words(&error))?;
+    match patch.apply(tree) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(error) if error.log() == Some(TEST_FAILED) => Ok(None),
+        Err(error) => Err(words(&error)),
+    }
+}
+
 fn step(at: usize, item: Value, strict: bool, notes: &mut Vec<String>) -> Result<Step, ApiError> {
     let mut map = match item {
         Value::Object(map) => map,
@@ -177,9 +195,14 @@ impl Run {
         let path = step.path.as_ref().ok_or_else(|| rejected("an operation has no path"))?;
         let from = || step.from.as_ref().ok_or_else(|| rejected("an operation has no from"));
         match step.op {
-            Op::Add => self.add(path, step.value.clone().unwrap_or_default()),
-            Op::Remove => self.remove(path).map(|_| ()),
-            Op::Replace => self.replace(path, step.value.clone().unwrap_or_default()),
+            Op::Add => {
+                self.add(path, step.value.clone().unwrap_or_default()).map_err(|why| at("add", path, &why))
+            }
+            Op::Remove => self.remove(path).map(|_| ()).map_err(|why| at("remove", path, &why)),
+            Op::Replace => {
+                let value = step.value.clone().unwrap_or_default();
+                self.replace(path, value).map_err(|why| at("replace", path, &why))
+            }
             Op::Test => self.test(path, step.value.as_ref()),
             Op::Move => {
                 let value = self.remove(from()?)?;
@@ -290,7 +313,7 @@ impl Run {
         let there = if path.whole { Some(&self.tree) } else { self.get(path)? };
         let there = there.unwrap_or(&Value::Null);
         // Without a value only null passes.
-        if there == wanted.unwrap_or(&Value::Null) { Ok(()) } else { Err(rejected("a test failed")) }
+        if there == wanted.unwrap_or(&Value::Null) { Ok(()) } else { Err(rejected(TEST_FAILED)) }
     }
 
     fn count(&mut self, moved: usize) -> Result<(), ApiError> {
@@ -299,8 +322,23 @@ impl Run {
     }
 }
 
+/// Tells the log which operation failed.
+fn at(operation: &str, path: &Pointer, why: &ApiError) -> ApiError {
+    let keys = path.keys.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1")));
+    let path: String = keys.collect();
+    let path = go_quote(&path);
+    rejected(match why.log() {
+        Some(MISSING) => {
+            format!("{operation} operation does not apply: doc is missing path: {path}: missing value")
+        }
+        other => format!("{operation} operation does not apply: {path}: {}", other.unwrap_or_default()),
+    })
+}
+
+const MISSING: &str = "a path leads nowhere";
+
 fn missing() -> ApiError {
-    rejected("a path leads nowhere")
+    rejected(MISSING)
 }
 
 fn child<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {

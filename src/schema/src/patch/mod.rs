@@ -177,6 +177,19 @@ impl Patch {
     }
 }
 
+/// Applies the operations of a JSON patch to a tree; nothing if a test among them fails. What comes out is not in
+/// normal form yet.
+///
+/// # Errors
+/// What is wrong with the operations.
+pub fn run_operations(operations: Value, current: &Object) -> Result<Option<Object>, String> {
+    match json::run(operations, current.map())? {
+        None => Ok(None),
+        Some(Value::Object(map)) => Ok(Some(Object::new(map))),
+        Some(other) => Err(format!("json: cannot unmarshal {} into Go value of type struct", word(&other))),
+    }
+}
+
 /// The patch as an object; `null` stays what it is.
 fn object(
     body: body::Body,

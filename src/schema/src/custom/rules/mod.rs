@@ -21,6 +21,7 @@ use portcullis_api::Object;
 use portcullis_api::field::ErrorList;
 
 pub(super) use compile::{Spot, compile};
+pub(super) use shapes::Shapes;
 pub(crate) use written::Written;
 
 use super::Structural;

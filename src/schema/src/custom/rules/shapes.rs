@@ -10,18 +10,25 @@ use super::super::format::Format;
 use super::super::node::{Additional, Checks, ListType, Node, NodeId, Type};
 
 /// Shapes of the nodes of a schema, each made once.
-pub(super) struct Shapes<'s> {
+pub(in super::super) struct Shapes<'s> {
     schema: &'s Structural,
     made: HashMap<(NodeId, bool), Arc<Shape>>,
+    /// What is known of the metadata of the whole object beyond its name.
+    metadata: Option<Arc<Shape>>,
 }
 
 impl<'s> Shapes<'s> {
     pub(super) fn new(schema: &'s Structural) -> Self {
-        Self { schema, made: HashMap::new() }
+        Self { schema, made: HashMap::new(), metadata: None }
+    }
+
+    /// Shapes of whole objects, of whose metadata more is known.
+    pub(in super::super) fn with_metadata(schema: &'s Structural, metadata: Option<Arc<Shape>>) -> Self {
+        Self { metadata, ..Self::new(schema) }
     }
 
     /// The shape of a node. The root of a resource always has a kind, a version and a name.
-    pub(super) fn of(&mut self, id: NodeId, root: bool) -> Arc<Shape> {
+    pub(in super::super) fn of(&mut self, id: NodeId, root: bool) -> Arc<Shape> {
         if let Some(known) = self.made.get(&(id, root)) {
             return known.clone();
         }
@@ -82,6 +89,10 @@ impl<'s> Shapes<'s> {
             properties
                 .retain(|property| !["kind", "apiVersion", "metadata"].contains(&property.name.as_str()));
             properties.extend(type_and_name(&name));
+        }
+        if let Some(metadata) = self.metadata.clone().filter(|_| id == self.schema.root()) {
+            properties.retain(|property| property.name != "metadata");
+            properties.push(Property { name: "metadata".to_owned(), shape: metadata, counted: false });
         }
         Shape::object(&name, properties)
     }

@@ -66,6 +66,12 @@ impl Scope {
         Self(self.0.variable(name, kind))
     }
 
+    /// The same where expressions write patches.
+    #[must_use]
+    pub fn writing_patches(self) -> Self {
+        Self(self.0.writing_patches())
+    }
+
     /// The environment to compile in.
     pub fn environment(&self) -> &Environment {
         &self.0
@@ -78,14 +84,14 @@ impl Default for Scope {
     }
 }
 
-/// Compiles an expression that has one of some types.
+/// Compiles an expression that has one of some types, or any if none is wanted.
 ///
 /// # Errors
 /// What is wrong with it, in upstream's words.
 pub fn compile(text: &str, scope: &Scope, wanted: &[Type]) -> Result<Program, String> {
     let program = scope.0.compile(text).map_err(|error| format!("compilation failed: {error}"))?;
     let output = program.output();
-    if !wanted.contains(output) {
+    if !wanted.is_empty() && !wanted.contains(output) {
         let words: Vec<String> = wanted.iter().map(Type::to_string).collect();
         return Err(match words.as_slice() {
             [one] => format!("must evaluate to {one} but got {output}"),

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use portcullis_api::{GroupResource, GroupVersion, Gvk, Gvr, Object, Result, UserInfo, Value};
 use portcullis_cel::{Authorizer, Decision, Question};
+use portcullis_schema::Schema;
 
 use crate::attributes::{Attributes, Operation};
 use crate::chain::{Chain, Plugin};
 use crate::notes::Notes;
 use crate::reader::Reader;
-use crate::target::{Kinds, Target};
+use crate::target::{Kinds, Served, Target};
 
 /// Stored objects by resource, and granted `verb resource name` triples.
 #[derive(Default)]
@@ -19,6 +20,7 @@ pub(crate) struct Cluster {
     objects: Vec<(String, Arc<Object>)>,
     grants: Vec<String>,
     equivalents: Vec<Target>,
+    served: Vec<Served>,
 }
 
 impl Cluster {
@@ -31,6 +33,14 @@ impl Cluster {
     /// With another thing that everybody may do: `verb resource name`.
     pub(crate) fn granting(mut self, what: &str) -> Self {
         self.grants.push(what.to_owned());
+        self
+    }
+
+    /// With another kind that is served.
+    pub(crate) fn serving(mut self, group: &str, kind: &str, resource: &str, namespaced: bool) -> Self {
+        let gv = GroupVersion::new(group, "v1");
+        let target = Target { resource: Gvr::new(gv.clone(), resource), kind: Gvk::new(gv, kind) };
+        self.served.push(Served { target, namespaced });
         self
     }
 
@@ -52,6 +62,14 @@ impl Kinds for Cluster {
         object.map_mut().insert("apiVersion".into(), to.kind.gv.to_string().into());
         object.map_mut().insert("kind".into(), (*to.kind.kind).into());
         Ok(object)
+    }
+
+    fn served(&self, kind: &Gvk) -> Option<Served> {
+        self.served.iter().find(|served| served.target.kind == *kind).cloned()
+    }
+
+    fn schema(&self, of: &Target) -> Option<Schema> {
+        portcullis_schema::kind(&of.kind).map(Schema::from)
     }
 
     fn settle(&self, _: &Target, _: &mut Object) -> Result<()> {
@@ -151,8 +169,14 @@ impl Write {
         Judged { result, notes }
     }
 
-    /// Built-in plugins wait for nothing.
-    fn run(&self, chain: &Chain, cluster: &Cluster, notes: &Notes, mut object: Object) -> Result<Object> {
+    /// Nothing here waits for anything but its turn.
+    pub(crate) fn run(
+        &self,
+        chain: &Chain,
+        cluster: &Cluster,
+        notes: &Notes,
+        mut object: Object,
+    ) -> Result<Object> {
         let name = self.old.as_ref().unwrap_or(&object).name().to_owned();
         self.with(cluster, notes, &name, |write| {
             let done = async {
@@ -163,7 +187,12 @@ impl Write {
                 let admitted = chain.admit(write, Some(object)).await?;
                 Ok(admitted.into_object().unwrap_or_default())
             };
-            done.now_or_never().expect("nothing to wait for")
+            let mut done = std::pin::pin!(done);
+            loop {
+                if let Some(done) = done.as_mut().now_or_never() {
+                    return done;
+                }
+            }
         })
     }
 

@@ -45,6 +45,19 @@ pub trait ValidatingStage: Send + Sync + 'static {
     async fn validate(&self, write: &Attributes<'_>, object: Option<&Object>) -> Result<()>;
 }
 
+/// Lets others have the thread: between evaluations, which do not wait for anything by themselves.
+pub(crate) async fn breathe() {
+    let mut yielded = false;
+    std::future::poll_fn(move |context| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
 /// What one stage remembers from the first round to the second.
 #[derive(Default)]
 pub(crate) struct Memory {

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use portcullis_api::{Gvk, Gvr, Object, Result, Value};
+use portcullis_schema::Schema;
 
 /// A resource in one version, with the kind of the objects that requests for it carry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -11,6 +12,15 @@ pub struct Target {
     pub resource: Gvr,
     /// The kind; a subresource may have one of its own.
     pub kind: Gvk,
+}
+
+/// A kind as it is served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Served {
+    /// Its resource.
+    pub target: Target,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
 }
 
 /// The served kinds, as stages see them. The registry implements it.
@@ -25,6 +35,12 @@ pub trait Kinds: Send + Sync {
     /// # Errors
     /// When it cannot be converted; for example because a conversion webhook does not answer.
     async fn convert(&self, object: Object, from: &Target, to: &Target) -> Result<Object>;
+
+    /// What the objects of a kind are served as.
+    fn served(&self, kind: &Gvk) -> Option<Served>;
+
+    /// The schema of a target's objects.
+    fn schema(&self, of: &Target) -> Option<Schema>;
 
     /// Brings an object that something changed into normal form: what its kind does not know is dropped,
     /// what it defaults is filled in.

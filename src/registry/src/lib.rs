@@ -27,6 +27,7 @@ mod negotiate;
 mod observe;
 mod options;
 mod own;
+mod parameters;
 mod permission;
 pub mod print;
 mod reader;
@@ -39,6 +40,7 @@ mod routes;
 mod servers;
 pub mod strategy;
 mod subresource;
+mod type_checks;
 mod user_token;
 mod verbs;
 mod versions;
@@ -48,6 +50,7 @@ use std::time::Duration;
 
 use portcullis_admission as admission;
 use portcullis_admission::Webhooks;
+use portcullis_admission::policies::Policies;
 use portcullis_api::{Body, Result};
 use portcullis_authn::{Authenticator, RevocationList, TokenIssuer, UserTokens};
 use portcullis_authz::rbac::RbacIndex;
@@ -127,8 +130,11 @@ pub struct Registry {
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
     trees: reader::Trees,
+    policies: Policies,
     /// Ends with the registry.
     keeper: std::sync::OnceLock<AbortOnDropHandle<()>>,
+    /// Ends with the registry, too.
+    checks: std::sync::OnceLock<AbortOnDropHandle<()>>,
 }
 
 impl Registry {
@@ -145,12 +151,16 @@ impl Registry {
         let caller = Arc::new(caller);
         let webhooks = Webhooks::new(&caller, parts.hooks.patience);
         let (mutating, validating) = webhooks.stages();
+        let policies = Policies::new();
         let registry = Self {
             allocator: Arc::new(allocate::Allocator::new(parts.ranges)),
             store: parts.store,
             caches,
             resources,
-            admission: parts.admission.with_webhooks(mutating, validating),
+            admission: parts
+                .admission
+                .with_policies(Arc::new(policies.clone()), Arc::new(policies.clone()))
+                .with_webhooks(mutating, validating),
             webhooks,
             caller,
             authorizer: parts.authorities.chain,
@@ -163,12 +173,15 @@ impl Registry {
             budgets: parts.budgets,
             authenticator: std::sync::OnceLock::new(),
             trees: reader::Trees::default(),
+            policies,
             keeper: std::sync::OnceLock::new(),
+            checks: std::sync::OnceLock::new(),
         };
         registry.observe().await?;
         let registry = Arc::new(registry);
         routes.follow(&registry);
         custom::keeper::start(&registry).await?;
+        type_checks::start(&registry)?;
         Ok(registry)
     }
 
@@ -190,6 +203,12 @@ impl Registry {
     fn keep_task(&self, task: tokio::task::JoinHandle<()>) {
         // There is one such task.
         let _ = self.keeper.set(AbortOnDropHandle::new(task));
+    }
+
+    /// Keeps the task that checks the types of policies.
+    fn keep_checks(&self, task: tokio::task::JoinHandle<()>) {
+        // There is one such task.
+        let _ = self.checks.set(AbortOnDropHandle::new(task));
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use portcullis_admission::policies::Policies;
 use portcullis_admission::{WebhookKind, Webhooks};
 use portcullis_api::{GroupResource, Object, Result};
 use portcullis_authn::{IDENTITY_GROUP, Mark, RevocationList, UserTokens};
@@ -55,6 +56,17 @@ const WEBHOOKS: [(&str, WebhookKind); 2] = [
     ("/registry/validatingwebhookconfigurations/", WebhookKind::Validating),
 ];
 
+/// Where admission policies and their bindings are, and their resources.
+const ADMISSION: [(&str, &str); 4] = [
+    ("/registry/validatingadmissionpolicies/", "validatingadmissionpolicies"),
+    ("/registry/validatingadmissionpolicybindings/", "validatingadmissionpolicybindings"),
+    ("/registry/mutatingadmissionpolicies/", "mutatingadmissionpolicies"),
+    ("/registry/mutatingadmissionpolicybindings/", "mutatingadmissionpolicybindings"),
+];
+
+/// The group of what configures admission.
+const ADMISSION_GROUP: &str = "admissionregistration.k8s.io";
+
 /// What else is replayed at start.
 const OTHERS: [(&str, &str); 7] = [
     ("", "services"),
@@ -77,6 +89,7 @@ struct Indexes {
     credentials: Credentials,
     webhooks: Webhooks,
     allocator: Arc<Allocator>,
+    policies: Policies,
 }
 
 impl Indexes {
@@ -91,6 +104,7 @@ impl Indexes {
         }
         self.credentials.apply(change);
         observe_webhooks(&self.webhooks, change);
+        observe_policies(&self.policies, change);
     }
 }
 
@@ -136,6 +150,22 @@ fn observe_rbac(rbac: &RbacIndex, change: &Change) {
     };
 }
 
+/// A value that cannot be read is kept as an object that says nothing; what is bound to it then fails.
+fn observe_policies(policies: &Policies, change: &Change) {
+    let Some((prefix, resource)) = ADMISSION.iter().find(|(prefix, _)| change.key.starts_with(prefix)) else {
+        return;
+    };
+    let (_, name) = place(change, prefix);
+    match &change.value {
+        None => policies.observe(resource, name, None),
+        Some(_) => {
+            let mut object = object_of(change).unwrap_or_default();
+            object.set_meta_str("name", name);
+            policies.observe(resource, name, Some(&object));
+        }
+    }
+}
+
 fn observe_nodes(nodes: &NodeAuthorizer, change: &Change) {
     let found = NODES.iter().find(|(prefix, ..)| change.key.starts_with(prefix));
     let Some((prefix, _, _, what)) = found else { return };
@@ -169,10 +199,12 @@ impl Registry {
             credentials: Credentials { tokens: self.user_tokens.clone(), revoked: self.revoked.clone() },
             webhooks: self.webhooks.clone(),
             allocator: self.allocator.clone(),
+            policies: self.policies.clone(),
         };
         let rbac = RBAC.iter().map(|(_, resource)| (RBAC_GROUP, *resource));
         let nodes = NODES.iter().map(|(_, group, resource, _)| (*group, *resource));
-        for (group, resource) in rbac.chain(nodes).chain(OTHERS) {
+        let policies = ADMISSION.iter().map(|(_, resource)| (ADMISSION_GROUP, *resource));
+        for (group, resource) in rbac.chain(nodes).chain(policies).chain(OTHERS) {
             self.index(group, resource, &indexes).await?;
         }
         Ok(())

@@ -365,13 +365,7 @@ fn hide_template_generation(metadata: &mut Value) {
 
 /// Whether objects of a resource are kept without effect so far.
 pub fn is_unenforced(group: &str, resource: &str) -> bool {
-    let hooks = matches!(resource, "mutatingwebhookconfigurations" | "validatingwebhookconfigurations");
-    match group {
-        "admissionregistration.k8s.io" => !hooks,
-        "apiregistration.k8s.io" => true,
-        "networking.k8s.io" => resource == "networkpolicies",
-        _ => false,
-    }
+    matches!((group, resource), ("apiregistration.k8s.io", _) | ("networking.k8s.io", "networkpolicies"))
 }
 
 /// How deeply the members of a stored object may be nested: what readers of JSON take, less the object itself.

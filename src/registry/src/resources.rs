@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_api::GroupResource;
+use portcullis_api::{GroupResource, Gvk};
 use portcullis_authn::IDENTITY_GROUP;
 use portcullis_schema::Row;
 use portcullis_storage::Caches;
@@ -52,6 +52,14 @@ impl Resources {
             self.built_in.get(&(&*row.gvr.gv.group, &*row.gvr.gv.version, &*row.gvr.resource))
         });
         bound.cloned().collect()
+    }
+
+    /// The resource whose objects are of a kind.
+    pub(crate) fn of_kind(&self, kind: &Gvk) -> Option<Arc<Resource>> {
+        let (group, version) = (&*kind.gv.group, &*kind.gv.version);
+        let built_in = portcullis_schema::row_of_kind(group, version, &kind.kind)
+            .and_then(|row| self.get(group, version, &row.gvr.resource));
+        built_in.cloned().or_else(|| self.custom.of_kind(kind))
     }
 
     /// The custom resources.

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use portcullis_admission::{Kinds, Target};
-use portcullis_api::{ApiError, Gvr, Object, Result};
+use portcullis_admission::{Kinds, Served, Target};
+use portcullis_api::{ApiError, Gvk, Gvr, Object, Result, Scope};
 use portcullis_schema::{FieldValidation, Schema};
 
 use crate::Registry;
@@ -29,9 +29,18 @@ impl Kinds for Registry {
         other.converted(object, &source).await
     }
 
+    fn served(&self, kind: &Gvk) -> Option<Served> {
+        let resource = self.resources().of_kind(kind)?;
+        Some(Served { target: target(&resource, "")?, namespaced: resource.scope() == Scope::Namespaced })
+    }
+
+    fn schema(&self, of: &Target) -> Option<Schema> {
+        self.schema_of(of)
+    }
+
     fn settle(&self, of: &Target, object: &mut Object) -> Result<()> {
         let schema =
-            self.schema(of).ok_or_else(|| ApiError::internal(format!("{} is not served", of.kind)))?;
+            self.schema_of(of).ok_or_else(|| ApiError::internal(format!("{} is not served", of.kind)))?;
         schema.normalize(object, FieldValidation::Ignore).map_err(|why| {
             let said = why.into_api_error(schema.kind(), schema.api_version(), b"");
             ApiError::internal_said(said.message())
@@ -48,7 +57,7 @@ impl Registry {
     }
 
     /// The schema of a target: that of the resource, unless a subresource has a kind of its own.
-    fn schema(&self, of: &Target) -> Option<Schema> {
+    fn schema_of(&self, of: &Target) -> Option<Schema> {
         match self.resource(&of.resource).filter(|resource| *resource.gvk() == of.kind) {
             Some(resource) => Some(resource.kind.clone()),
             None => portcullis_schema::kind(&of.kind).map(Schema::from),

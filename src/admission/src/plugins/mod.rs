@@ -137,7 +137,7 @@ fn every(settings: &Settings) -> Vec<Box<dyn Plugin>> {
 }
 
 /// 403 for the object of a write, in upstream's words.
-fn forbidden(write: &Attributes<'_>, object_name: &str, why: &str) -> ApiError {
+pub(crate) fn forbidden(write: &Attributes<'_>, object_name: &str, why: &str) -> ApiError {
     let name = if write.name.is_empty() { object_name } else { write.name };
     let name = if name.is_empty() { "Unknown" } else { name };
     ApiError::forbidden(write.resource, name, why)
@@ -149,7 +149,7 @@ fn core(resource: &str) -> GroupResource {
 }
 
 /// The name a refusal shows for a new object: what it will be generated from, if it has none yet.
-fn shown_name(object: &Object) -> &str {
+pub(crate) fn shown_name(object: &Object) -> &str {
     match object.name() {
         "" => object.meta_str("generateName"),
         name => name,

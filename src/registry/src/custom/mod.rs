@@ -31,7 +31,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use portcullis_api::{ApiError, GroupResource, Object, compare_versions};
+use portcullis_api::{ApiError, GroupResource, Gvk, Object, compare_versions};
 use portcullis_schema::Row;
 use portcullis_storage::Revision;
 use tokio::sync::{Notify, watch};
@@ -117,6 +117,12 @@ impl Custom {
         let named =
             |one: &&Arc<Resource>| *one.row.gvr.gv.version == *version && *one.gr.resource == *resource;
         group.iter().find(named).cloned()
+    }
+
+    /// The served version of a custom resource whose objects are of this kind.
+    pub(crate) fn of_kind(&self, kind: &Gvk) -> Option<Arc<Resource>> {
+        let served = self.served.load();
+        served.groups.get(&kind.gv.group)?.iter().find(|one| one.gvk() == kind).cloned()
     }
 
     /// Waits until the keeper has seen a revision, but not forever.

@@ -138,6 +138,9 @@ fn before_create(call: &mut Call<'_>, object: &mut Object) -> Result<()> {
         let mut errors = Vec::new();
         strategy.validate(object, &mut errors);
         if errors.is_empty() {
+            crate::parameters::check(call, object, None, &mut errors);
+        }
+        if errors.is_empty() {
             kinds::meta::before_create(object, resource.scope() == Scope::Namespaced, &mut errors);
         }
         if !errors.is_empty() {

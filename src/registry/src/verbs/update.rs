@@ -189,6 +189,9 @@ fn before_update(call: &mut Call<'_>, strategy: &dyn Strategy, new: &mut Object,
         let mut errors = Vec::new();
         kinds::meta::before_update(new, old, scope == Scope::Namespaced, &mut errors);
         strategy.validate_update(new, old, &mut errors);
+        if errors.is_empty() {
+            crate::parameters::check(call, new, Some(old), &mut errors);
+        }
         if !errors.is_empty() {
             return Err(resource.invalid(new.name(), &errors));
         }

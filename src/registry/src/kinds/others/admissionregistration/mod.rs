@@ -1,6 +1,6 @@
 //! Admission webhooks and policies.
 //!
-//! Expressions are looked at as text only; they are compiled where they run.
+//! Expressions are compiled when they are written, so that what is stored can be evaluated.
 
 mod bindings;
 mod policies;

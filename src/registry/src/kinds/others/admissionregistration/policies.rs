@@ -1,5 +1,6 @@
 //! Admission policies.
 
+use portcullis_admission::policies::{Compiler, Part};
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
@@ -38,7 +39,8 @@ const EXPRESSION_MAX: usize = 5 * 1024;
 fn validating(new: &Object, errors: &mut ErrorList) {
     let spec = part(new, "spec");
     let at = At::root("spec");
-    common(spec, false, &at, errors);
+    let mut compiler = Compiler::new(spec, !items(spec, "variables").is_empty());
+    common(spec, false, &mut compiler, &at, errors);
     let (validations, annotations) = (items(spec, "validations"), items(spec, "auditAnnotations"));
     let (validations_at, annotations_at) = (at.child("validations"), at.child("auditAnnotations"));
     if validations.is_empty() && annotations.is_empty() {
@@ -48,7 +50,7 @@ fn validating(new: &Object, errors: &mut ErrorList) {
         return;
     }
     for (i, validation) in validations.iter().enumerate() {
-        self::validation(validation, &validations_at.index(i), errors);
+        self::validation(validation, &compiler, &validations_at.index(i), errors);
     }
     if annotations.len() > ANNOTATIONS_MAX {
         let words = format!("must not have more than {ANNOTATIONS_MAX} auditAnnotations");
@@ -56,7 +58,7 @@ fn validating(new: &Object, errors: &mut ErrorList) {
     }
     for (i, annotation) in annotations.iter().enumerate() {
         let here = annotations_at.index(i);
-        audit_annotation(new.name(), annotation, &here, errors);
+        audit_annotation(new.name(), annotation, &compiler, &here, errors);
         let key = text(annotation, "key");
         if annotations.iter().take(i).any(|other| text(other, "key") == key) {
             here.child("key").duplicate(errors, key);
@@ -67,20 +69,21 @@ fn validating(new: &Object, errors: &mut ErrorList) {
 fn mutating(new: &Object, errors: &mut ErrorList) {
     let spec = part(new, "spec");
     let at = At::root("spec");
-    common(spec, true, &at, errors);
+    let mut compiler = Compiler::new(spec, true);
+    common(spec, true, &mut compiler, &at, errors);
     let mutations = items(spec, "mutations");
     let here = at.child("mutations");
     if mutations.is_empty() {
         here.required(errors, "mutations must contain at least one item");
     }
     for (i, mutation) in mutations.iter().enumerate() {
-        self::mutation(mutation, &here.index(i), errors);
+        self::mutation(mutation, &compiler, &here.index(i), errors);
     }
     let policy = text(spec, "reinvocationPolicy");
     one_of_required(policy, &REINVOCATION_POLICIES, at.child("reinvocationPolicy"), errors);
 }
 
-fn common(spec: &Value, mutates: bool, at: &At<'_>, errors: &mut ErrorList) {
+fn common(spec: &Value, mutates: bool, compiler: &mut Compiler, at: &At<'_>, errors: &mut ErrorList) {
     let here = at.child("failurePolicy");
     match spec.get("failurePolicy").and_then(Value::as_str) {
         None => here.required(errors, ""),
@@ -102,10 +105,11 @@ fn common(spec: &Value, mutates: bool, at: &At<'_>, errors: &mut ErrorList) {
             }
         }
     }
-    rules::conditions(spec, &at.child("matchConditions"), errors);
+    let compile = |text: &str| compiler.compile(Part::Condition, text).map(|_| ());
+    rules::conditions(spec, &at.child("matchConditions"), &compile, errors);
     let here = at.child("variables");
     for (i, variable) in items(spec, "variables").iter().enumerate() {
-        self::variable(variable, &here.index(i), errors);
+        self::variable(variable, compiler, &here.index(i), errors);
     }
 }
 
@@ -142,30 +146,40 @@ fn param_kind(kind: &Value, at: &At<'_>, errors: &mut ErrorList) {
     }
 }
 
-fn variable(variable: &Value, at: &At<'_>, errors: &mut ErrorList) {
+fn variable(variable: &Value, compiler: &mut Compiler, at: &At<'_>, errors: &mut ErrorList) {
     let name = text(variable, "name");
     if name.trim().is_empty() {
         at.child("name").required(errors, "name is not specified");
     } else if !portcullis_cel::shape::is_identifier(name) {
         at.child("name").invalid(errors, name, "must be a valid CEL identifier");
     }
-    if text(variable, "expression").trim().is_empty() {
+    let expression = text(variable, "expression");
+    if expression.trim().is_empty() {
         at.child("expression").required(errors, "expression is not specified");
+    } else if let Err(why) = compiler.variable(name, expression) {
+        at.child("expression").invalid(errors, expression, why);
     }
 }
 
-fn validation(validation: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    if text(validation, "expression").trim().is_empty() {
+fn validation(validation: &Value, compiler: &Compiler, at: &At<'_>, errors: &mut ErrorList) {
+    let expression = text(validation, "expression");
+    if expression.trim().is_empty() {
         at.child("expression").required(errors, "expression is not specified");
+    } else if let Err(why) = compiler.compile(Part::Validation, expression) {
+        at.child("expression").invalid(errors, expression, why);
     }
     let blank = |field: &str| {
         let value = text(validation, field);
         !value.is_empty() && value.trim().is_empty()
     };
     let message = text(validation, "message");
+    let message_expression = text(validation, "messageExpression");
     if blank("messageExpression") {
-        let shown = text(validation, "messageExpression");
-        at.child("messageExpression").invalid(errors, shown, "must be non-empty if specified");
+        at.child("messageExpression").invalid(errors, message_expression, "must be non-empty if specified");
+    } else if !message_expression.is_empty()
+        && let Err(why) = compiler.compile(Part::Message, message_expression)
+    {
+        at.child("messageExpression").invalid(errors, message_expression, why);
     }
     if blank("message") {
         at.child("message").invalid(errors, message, "must be non-empty if specified");
@@ -177,7 +191,13 @@ fn validation(validation: &Value, at: &At<'_>, errors: &mut ErrorList) {
     }
 }
 
-fn audit_annotation(policy: &str, annotation: &Value, at: &At<'_>, errors: &mut ErrorList) {
+fn audit_annotation(
+    policy: &str,
+    annotation: &Value,
+    compiler: &Compiler,
+    at: &At<'_>,
+    errors: &mut ErrorList,
+) {
     let key = text(annotation, "key");
     if policy.is_empty() {
         at.child("key").invalid(errors, key, "requires metadata.name be non-empty");
@@ -191,24 +211,33 @@ fn audit_annotation(policy: &str, annotation: &Value, at: &At<'_>, errors: &mut 
         here.required(errors, "valueExpression is not specified");
     } else if expression.len() > EXPRESSION_MAX {
         here.required(errors, &format!("must not exceed {EXPRESSION_MAX} bytes in length"));
+    } else if let Err(why) = compiler.compile(Part::Annotation, expression) {
+        here.invalid(errors, text(annotation, "valueExpression"), why);
     }
 }
 
-fn mutation(mutation: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    const FIELDS: [(&str, &str); 2] =
-        [("JSONPatch", "jsonPatch"), ("ApplyConfiguration", "applyConfiguration")];
+fn mutation(mutation: &Value, compiler: &Compiler, at: &At<'_>, errors: &mut ErrorList) {
+    const FIELDS: [(&str, &str, Part); 2] = [
+        ("JSONPatch", "jsonPatch", Part::JsonPatch),
+        ("ApplyConfiguration", "applyConfiguration", Part::Configuration),
+    ];
     let kind = text(mutation, "patchType");
     one_of_required(kind, &["ApplyConfiguration", "JSONPatch"], at.child("patchType"), errors);
-    let Some((_, field)) = FIELDS.iter().find(|(of, _)| *of == kind) else { return };
+    let Some((_, field, part)) = FIELDS.iter().find(|(of, ..)| *of == kind) else { return };
     match mutation.get(*field) {
         None => at.child(field).required(errors, &format!("must be specified when patchType is {kind}")),
-        Some(patch) if text(patch, "expression").trim().is_empty() => {
+        Some(patch) => {
+            let expression = text(patch, "expression").trim();
             let here = at.child(field);
-            here.child("expression").required(errors, "expression is not specified");
+            if expression.is_empty() {
+                here.child("expression").required(errors, "");
+            } else if let Err(why) = compiler.compile(*part, expression) {
+                here.child("expression").invalid(errors, expression, why);
+            }
         }
-        Some(_) => {}
     }
-    for (_, other) in FIELDS.iter().filter(|(of, other)| *of != kind && mutation.get(*other).is_some()) {
+    for (_, other, _) in FIELDS.iter().filter(|(of, other, _)| *of != kind && mutation.get(*other).is_some())
+    {
         let words = format!("must not be specified when patchType is {kind}");
         at.child(other).invalid(errors, format!("{{{other}}}"), words);
     }

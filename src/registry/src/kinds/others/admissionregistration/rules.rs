@@ -138,15 +138,23 @@ pub(super) fn mutating_operations(matches: &Value, at: &At<'_>, errors: &mut Err
 }
 
 /// The rules for match conditions.
-pub(super) fn conditions(holder: &Value, at: &At<'_>, errors: &mut ErrorList) {
+pub(super) fn conditions(
+    holder: &Value,
+    at: &At<'_>,
+    compile: &dyn Fn(&str) -> Result<(), String>,
+    errors: &mut ErrorList,
+) {
     let list = items(holder, "matchConditions");
     if list.len() > CONDITIONS_MAX {
         at.too_many(errors, list.len(), CONDITIONS_MAX);
     }
     for (i, condition) in list.iter().enumerate() {
         let here = at.index(i);
-        if text(condition, "expression").trim().is_empty() {
+        let expression = text(condition, "expression").trim();
+        if expression.is_empty() {
             here.child("expression").required(errors, "");
+        } else if let Err(why) = compile(expression) {
+            here.child("expression").invalid(errors, expression, why);
         }
         let name = text(condition, "name");
         if name.is_empty() {

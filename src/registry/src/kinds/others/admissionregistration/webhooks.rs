@@ -1,7 +1,9 @@
 //! Webhook configurations.
 
+use portcullis_admission::expressions::{Scope, compile};
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
+use portcullis_cel::Type;
 
 use super::rules::{self, FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES};
 use crate::kinds::check::{At, items, one_of, opt_int, text, texts};
@@ -107,7 +109,9 @@ fn hook(hook: &Value, leniency: Leniency, at: &At<'_>, errors: &mut ErrorList) {
     }
     known("reinvocationPolicy", &REINVOCATION_POLICIES, errors);
     client(sub(hook, "clientConfig"), &at.child("clientConfig"), errors);
-    rules::conditions(hook, &at.child("matchConditions"), errors);
+    let scope = Scope::new().with_authorizer();
+    let compiles = |text: &str| compile(text, &scope, &[Type::Bool]).map(|_| ());
+    rules::conditions(hook, &at.child("matchConditions"), &compiles, errors);
 }
 
 fn full_name(name: &str, at: At<'_>, errors: &mut ErrorList) {

@@ -156,6 +156,11 @@ fn document(published: portcullis_registry::Published, registry: &Weak<Registry>
 }
 
 impl Running {
+    /// Checks the types of validating policies from now on.
+    pub(crate) fn check_policies(&self) -> Result<(), Failure> {
+        self.registry.check_policies().map_err(|error| api_failure("policies cannot be checked", &error))
+    }
+
     /// Where clients reach the server.
     pub(crate) fn url(&self) -> String {
         format!("https://{}", advertised(self.server.local_addr()))

@@ -62,7 +62,7 @@ fn webhook_flags(options: &ServeOptions) -> Result<WebhookFlags, Failure> {
         let refused = |why: &str| {
             Failure::because(
                 "authorization cannot be set up",
-                &format!("invalid argument {text:?} for {flag}: {why}"),
+                format!("invalid argument {text:?} for {flag}: {why}"),
             )
         };
         match go_duration::parse(text) {

@@ -36,6 +36,7 @@ impl Parts {
         let account = |name: &str| client(running.pki.in_process_service_account(NAMESPACE, name));
         let clients = Clients::new(manager, account)?;
         let root_ca = running.pki.authority_pem("ca").map_err(fail)?.to_owned();
+        running.check_policies()?;
         let (stop, stopping) = watch::channel(false);
         let controllers = if shared {
             let me = name();

@@ -128,6 +128,9 @@ impl Link {
     }
 }
 
+/// What one guard or authorizer says by itself, and the webhook that it is.
+pub(crate) type Opinion = (Cow<'static, str>, Option<Decision>, Option<Arc<Webhook>>);
+
 impl Chain {
     /// A chain that allows masters only.
     pub fn new() -> Self {
@@ -185,7 +188,7 @@ impl Chain {
         user: &UserInfo,
         attributes: &Attributes<'_>,
         answers: &Answers,
-    ) -> Vec<(Cow<'static, str>, Option<Decision>, Option<Arc<Webhook>>)> {
+    ) -> Vec<Opinion> {
         let object = |guard: &dyn Guard| match guard.objection(user, attributes) {
             Some(reason) => Decision::deny(reason),
             None => Decision::no_opinion(),

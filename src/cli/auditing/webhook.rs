@@ -134,7 +134,7 @@ impl WebhookOptions {
         let throttled = self.audit_webhook_batch_throttle_enable != Some(false);
         match (self.audit_webhook_batch_throttle_qps, self.audit_webhook_batch_throttle_burst) {
             // Not a number is not positive either.
-            (Some(rate), _) if throttled && !(rate > 0.0) => {
+            (Some(rate), _) if throttled && (rate.is_nan() || rate <= 0.0) => {
                 refused(positive("batch webhook throttle QPS", rate))
             }
             (_, Some(0)) if throttled => refused(positive("batch webhook throttle burst", 0)),

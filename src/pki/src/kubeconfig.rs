@@ -259,7 +259,8 @@ mod tests {
         fs::write(&path, bomb).unwrap();
         let begin = std::time::Instant::now();
         assert!(config().merge_into(&path, true).is_err());
-        assert!(begin.elapsed() < std::time::Duration::from_secs(2));
+        // Unfolded it would take longer than anybody lives; a busy machine takes seconds.
+        assert!(begin.elapsed() < std::time::Duration::from_secs(60));
     }
 
     #[test]

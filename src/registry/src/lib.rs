@@ -181,8 +181,15 @@ impl Registry {
         let registry = Arc::new(registry);
         routes.follow(&registry);
         custom::keeper::start(&registry).await?;
-        type_checks::start(&registry)?;
         Ok(registry)
+    }
+
+    /// Checks the types of validating policies from now on, which upstream's controller manager does.
+    ///
+    /// # Errors
+    /// When the policies cannot be read.
+    pub fn check_policies(self: &Arc<Self>) -> Result<()> {
+        type_checks::start(self)
     }
 
     /// Reads again what could not be read, because it may be readable now; returns how many objects are.

@@ -64,9 +64,6 @@ const ADMISSION: [(&str, &str); 4] = [
     ("/registry/mutatingadmissionpolicybindings/", "mutatingadmissionpolicybindings"),
 ];
 
-/// The group of what configures admission.
-const ADMISSION_GROUP: &str = "admissionregistration.k8s.io";
-
 /// What else is replayed at start.
 const OTHERS: [(&str, &str); 7] = [
     ("", "services"),

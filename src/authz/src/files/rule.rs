@@ -7,7 +7,7 @@ use portcullis_api::UserInfo;
 
 use super::labels::NamespaceLabels;
 use super::pattern::Pattern;
-use super::selection::Selection;
+use super::selection::{Patterns, Selection};
 use crate::attributes::{Attributes, Resource, Subject};
 use crate::used::Used;
 
@@ -34,7 +34,7 @@ pub struct Rule {
     /// Paths that are no resources.
     pub paths: Box<[Pattern]>,
     /// What the labels of the namespace must be.
-    pub namespace_labels: Box<[(Box<str>, Pattern)]>,
+    pub namespace_labels: Patterns,
     /// How the request must select, where it must.
     pub selection: Selection,
     /// What the author tells those it refuses.

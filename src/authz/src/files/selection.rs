@@ -10,13 +10,16 @@ use portcullis_api::selector::{FieldSelector, LabelSelector, Operator};
 use super::pattern::{LIST, Pattern};
 use crate::attributes::{Attributes, Subject};
 
+/// Keys, each with what its value must be like.
+pub(super) type Patterns = Box<[(Box<str>, Pattern)]>;
+
 /// What must be pinned, by key, and to what.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Selection {
     /// Labels.
-    pub labels: Box<[(Box<str>, Pattern)]>,
+    pub labels: Patterns,
     /// Fields.
-    pub fields: Box<[(Box<str>, Pattern)]>,
+    pub fields: Patterns,
 }
 
 impl Selection {

@@ -26,7 +26,7 @@ use serde_saphyr::Spanned;
 use super::load::LoadError;
 use super::pattern::Pattern;
 use super::rule::{DEFAULT_PRIORITY, Effect, Origin, Resources, Rule, Who};
-use super::selection::Selection;
+use super::selection::{Patterns, Selection};
 
 const VERSION: &str = "policy.portcullis.io/v1";
 const KIND: &str = "PolicyRules";
@@ -187,10 +187,7 @@ impl Reader<'_> {
         Pattern::parse(&text.value).map_err(|why| self.wrong(text, &why))
     }
 
-    fn by_key(
-        &self,
-        all: &BTreeMap<String, Spanned<String>>,
-    ) -> Result<Box<[(Box<str>, Pattern)]>, LoadError> {
+    fn by_key(&self, all: &BTreeMap<String, Spanned<String>>) -> Result<Patterns, LoadError> {
         let one = |(key, value): (&String, &Spanned<String>)| {
             if key.contains(['=', '^', '~']) || key.chars().any(char::is_control) {
                 return Err(self.wrong(value, "the key is that of no label or field"));

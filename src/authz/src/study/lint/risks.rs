@@ -190,7 +190,7 @@ impl Risk {
 pub(super) fn lint(find: &mut Finder<'_>, named: bool, gives: impl Fn(&str, &str, &str) -> bool) {
     for risk in RISKS.iter().filter(|risk| !(risk.unless_named && named)) {
         let resource = |resource: &&str| risk.verbs.iter().any(|verb| gives(verb, risk.group, resource));
-        if risk.resources.iter().any(|one| resource(&one)) {
+        if risk.resources.iter().any(resource) {
             find.find(risk.id, risk.level, risk.why);
         }
     }

@@ -29,11 +29,11 @@ pub(super) fn lint(placed: &Placed, findings: &mut Vec<Finding>) {
     }
 }
 
-fn items<'v>(value: Option<&'v Value>) -> impl Iterator<Item = &'v Value> {
+fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     value.and_then(Value::as_array).into_iter().flatten()
 }
 
-fn texts<'v>(value: Option<&'v Value>) -> impl Iterator<Item = &'v str> {
+fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
     items(value).filter_map(Value::as_str)
 }
 

@@ -1,5 +1,12 @@
 //! The control plane of a test, reached by every road there is.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test fail it"
+)]
+
 mod conversion;
 mod hooks;
 mod world;

@@ -128,7 +128,7 @@ fn f058_selectors_that_cost() {
         // What is too long to be read may end with the connection before its answer is through.
         let unread = selector.len() >= 200_000 && answer.head.is_empty();
         assert!(unread || matches!(answer.code, 200 | 400 | 414 | 431), "{}", answer.head);
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
 }
 

@@ -43,7 +43,10 @@ fn f023_no_more_is_stored_than_there_is_memory_for() {
     let refused = (0..200).find_map(|n| {
         let mut object = config_map(&format!("f023-{n}"));
         object["data"] = json!({ "k": "x".repeat(900_000) });
-        let answer = admin.post(path, &object).is(&[201, 429], n);
+        let answer = admin.post(path, &object);
+        // What is refused unread may end with the connection before its answer is through; another try follows.
+        let unread = answer.head.is_empty();
+        assert!(unread || matches!(answer.code, 201 | 429), "{n}: {}", answer.head);
         (answer.code == 429).then(|| answer.text())
     });
     let refused = refused.expect("64 MiB are soon full");

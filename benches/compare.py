@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures this server, and upstream's beside it if its binaries are given, and prints one table.
 
-    cargo build --release && cargo bench --bench load --no-run
+    cargo build --release --bin portcullis --bench load --bench floor
     benches/compare.py
     benches/compare.py --kube-apiserver PATH --etcd PATH
     benches/compare.py --etcd PATH --on-etcd                  # our server on etcd as well
@@ -9,8 +9,10 @@
 
 Both servers are started one after the other on this machine, each with a store of its own in a temporary
 folder, and are asked the same by the same program. CPU is the servers' own, a request; upstream's is that of
-kube-apiserver and etcd together. Needs openssl on the PATH and nothing beside Python's own library. Without
-upstream's binaries the column of upstream holds what docs/performance.md has.
+kube-apiserver and etcd together, and kube-apiserver's alone beside ours on etcd. The floor is a bare server of
+ready bytes (benches/floor): machines differ and are busy, so compare what one run printed. Needs openssl on the PATH
+and nothing beside Python's own library. Without upstream's binaries the column of upstream holds what was recorded on
+a machine on which the floor of a get was 13.6 us.
 """
 
 import argparse
@@ -58,6 +60,7 @@ ROWS = [
     ("delete", "last", "delete", 738, 8),
 ]
 MAIN = "create,get,list,list-gzip,list-proto,list-table,page,select,update,patch,apply,review,watch,pods,podlist,podlist-proto,deployments"
+FLOOR = "create,get,list,watch"
 MEMORY = [("memory idle", "idle", 320), ("memory with 10,000 ConfigMaps", "get", 970),
           ("memory with 10,000 ConfigMaps and 10,000 pods", "podlist", 1850)]
 
@@ -100,14 +103,15 @@ def certificates(folder):
     """An authority, an administrator, a serving certificate and a key for tokens, for upstream's server."""
     openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
             "ca.key", "-out", "ca.crt", "-subj", "/CN=benchmark", "-days", "2")
-    with open(os.path.join(folder, "san"), "w") as san:
-        san.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    for name, subject in (("admin", "/O=system:masters/CN=admin"), ("server", "/CN=localhost")):
+    for name, subject, extension in (
+            ("admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth"),
+            ("server", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")):
+        with open(os.path.join(folder, f"{name}.extensions"), "w") as extensions:
+            extensions.write(f"{extension}\n")
         openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                 f"{name}.key", "-out", f"{name}.csr", "-subj", subject)
-        extra = ["-extfile", "san"] if name == "server" else []
         openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-                "-out", f"{name}.crt", "-days", "2", *extra)
+                "-out", f"{name}.crt", "-days", "2", "-extfile", f"{name}.extensions")
     openssl(folder, "genrsa", "-out", "tokens.key", "2048")
 
 
@@ -219,10 +223,22 @@ def start_ours(options, folder, etcd=None):
     return ours, ours.ready(began)
 
 
-def load(options, server, phases, *extra, token=False):
+def start_floor(options, folder):
+    process = Process([options.floor, "--dir", folder, "--objects", str(options.objects)],
+                      os.path.join(folder, "floor.log"))
+    address = os.path.join(folder, "address")
+    while not os.path.exists(address) or not os.path.getsize(address):
+        if process.process.poll() is not None:
+            sys.exit(f"the floor ended early; see {process.log.name}")
+        time.sleep(0.005)
+    return Server("floor", open(address).read(), os.path.join(folder, "ca.pem"), None, None, [process])
+
+
+def load(options, server, phases, *extra, token=False, pids=None):
     """Runs the load generator; returns what each phase came to."""
-    who = ["--token", TOKEN] if token else ["--cert", server.cert, "--key", server.key]
-    command = [options.load, "--address", server.address, "--ca", server.ca, *who, "--pids", server.pids(),
+    sys.stderr.write(f"# {server.name}: {phases}\n")
+    who = ["--cert", server.cert, "--key", server.key] if server.cert and not token else ["--token", TOKEN]
+    command = [options.load, "--address", server.address, "--ca", server.ca, *who, "--pids", pids or server.pids(),
                "--objects", str(options.objects), "--gets", str(options.gets), "--watchers", str(options.watchers),
                "--phases", phases, *extra]
     run = subprocess.run(command, capture_output=True, text=True)
@@ -239,16 +255,16 @@ def load(options, server, phases, *extra, token=False):
     return found
 
 
-def measure(options, server, ready):
+def measure(options, server, ready, pids=None):
     """All runs against one server."""
-    runs = {"main": load(options, server, MAIN)}
-    runs["http1"] = load(options, server, "get", "--http1")
+    runs = {"main": load(options, server, MAIN, pids=pids)}
+    runs["http1"] = load(options, server, "get", "--http1", pids=pids)
     server.ask("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/load/rolebindings", {
         "metadata": {"name": "benchmark"}, "subjects": [
             {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "benchmark-user"}],
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}})
-    runs["user"] = load(options, server, "get,list", token=True)
-    runs["last"] = load(options, server, "delete")
+    runs["user"] = load(options, server, "get,list", token=True, pids=pids)
+    runs["last"] = load(options, server, "delete", pids=pids)
     runs["ready"] = ready
     return runs
 
@@ -259,29 +275,45 @@ def shown(us):
     return f"{us / 1000:,.1f} ms" if us >= 1500 else f"{us:,.1f} us"
 
 
-def table(ours, upstream, recorded=True):
+def floor(options, folder):
+    """What the phases cost that a bare server can answer."""
+    server = start_floor(options, folder)
+    runs = {"main": load(options, server, FLOOR), "http1": load(options, server, "get", "--http1"), "user": {}, "last": {}}
+    server.stop()
+    return runs
+
+
+def table(ours, upstream, bare, recorded=True):
     """The table of docs/performance.md."""
-    print("| work | upstream CPU | target | ours | against upstream |\n|---|---|---|---|---|")
+    print("| work | floor | upstream CPU | target | ours | against upstream |\n|---|---|---|---|---|---|")
     for label, run, phase, known, factor in ROWS:
         mine = ours[run][phase]["cpu_us"]
         theirs = upstream[run][phase]["cpu_us"] if upstream else (known if recorded else None)
+        least = bare[run].get(phase, {}).get("cpu_us") if bare else None
         target = shown(theirs / factor) if theirs and factor else ""
         ratio = f"{theirs / mine:.1f}x less" if theirs and mine else ""
         missed = " (missed)" if theirs and factor and mine > theirs / factor else ""
-        print(f"| {label} | {shown(theirs)} | {target} | {shown(mine)} | {ratio}{missed} |")
+        print(f"| {label} | {shown(least)} | {shown(theirs)} | {target} | {shown(mine)} | {ratio}{missed} |")
     for label, phase, known in MEMORY:
         mine = ours["main"][phase]["rss_mib"]
-        theirs = upstream["main"][phase]["rss_mib"] if upstream else known
+        theirs = upstream["main"][phase]["rss_mib"] if upstream else (known if recorded else None)
+        if not theirs:
+            print(f"| {label} | | | | {mine:,.0f} MiB | |")
+            continue
         missed = " (missed)" if mine > theirs / 8 else ""
-        print(f"| {label} | {theirs:,.0f} MiB | {theirs / 8:,.0f} MiB | {mine:,.0f} MiB | {theirs / mine:.1f}x less{missed} |")
+        print(f"| {label} | | {theirs:,.0f} MiB | {theirs / 8:,.0f} MiB | {mine:,.0f} MiB | {theirs / mine:.1f}x less{missed} |")
     theirs = f"{upstream['ready']:.1f} s" if upstream else "4 s"
-    print(f"| start to ready, empty store | {theirs} | 0.3 s | {ours['ready']:.2f} s | |")
-    watch = ours["main"]["watch"]
-    print(f"\nwatch events: {watch['rate']:,.0f}/s, p50 {watch['p50']:.1f} ms, p99 {watch['p99']:.1f} ms; "
-          f"memory a watcher {ours['main']['watch-open']['bytes_each']:,.0f} bytes")
+    print(f"| start to ready, empty store | | {theirs} | 0.3 s | {ours['ready']:.2f} s | |")
+    for server, runs in (("ours", ours), ("upstream", upstream), ("floor", bare)):
+        if not runs:
+            continue
+        watch = runs["main"]["watch"]
+        print(f"\n{server}: watch events {watch['rate']:,.0f}/s, p50 {watch['p50']:.1f} ms, p99 {watch['p99']:.1f} ms; "
+              f"memory a watcher {runs['main']['watch-open']['bytes_each']:,.0f} bytes")
 
 
 def compare(options, folder):
+    bare = floor(options, os.path.join(folder, "floor")) if options.floor else None
     ours, ready = start_ours(options, folder)
     mine = measure(options, ours, ready)
     ours.stop()
@@ -290,15 +322,25 @@ def compare(options, folder):
         upstream, ready = start_upstream(options, os.path.join(folder, "upstream"))
         theirs = measure(options, upstream, ready)
         upstream.stop()
-    table(mine, theirs)
+    table(mine, theirs, bare)
     if options.on_etcd:
-        below = os.path.join(folder, "on-etcd")
-        etcd, url = start_etcd(options.etcd, below)
-        ours, ready = start_ours(options, below, url)
-        print("\nOur server on etcd, its own CPU without etcd's:\n")
-        table(measure(options, ours, ready), None, recorded=False)
-        ours.stop()
-        etcd.stop()
+        on_etcd(options, folder)
+
+
+def on_etcd(options, folder):
+    """Our process beside kube-apiserver's, each on an etcd whose CPU is not counted."""
+    theirs = None
+    if options.kube_apiserver:
+        upstream, ready = start_upstream(options, os.path.join(folder, "upstream-alone"))
+        theirs = measure(options, upstream, ready, str(upstream.processes[0].pid))
+        upstream.stop()
+    below = os.path.join(folder, "on-etcd")
+    etcd, url = start_etcd(options.etcd, below)
+    ours, ready = start_ours(options, below, url)
+    print("\nOn etcd, without etcd's CPU:\n", flush=True)
+    table(measure(options, ours, ready), theirs, None, recorded=False)
+    ours.stop()
+    etcd.stop()
 
 
 def growth(options, folder):
@@ -332,6 +374,7 @@ def main():
     parser.add_argument("what", nargs="?", choices=["compare", "growth"], default="compare")
     parser.add_argument("--portcullis", default=os.path.join(HERE, "target/release/portcullis"))
     parser.add_argument("--load", default=newest("target/release/deps/load-*"), help="the load generator")
+    parser.add_argument("--floor", default=newest("target/release/deps/floor-*"), help="the bare server")
     parser.add_argument("--kube-apiserver", help="upstream's server")
     parser.add_argument("--etcd", default=shutil.which("etcd"), help="etcd, for upstream's server or ours")
     parser.add_argument("--on-etcd", action="store_true", help="measure ours on etcd as well")
@@ -342,11 +385,11 @@ def main():
     parser.add_argument("--flag", action="append", default=[], help="a further flag for our server")
     options = parser.parse_args()
     if not options.load or not os.path.exists(options.portcullis):
-        sys.exit("build first: cargo build --release && cargo bench --bench load --no-run")
+        sys.exit("build first: cargo build --release --bin portcullis --bench load --bench floor")
     if (options.kube_apiserver or options.on_etcd) and not options.etcd:
         sys.exit("name etcd with --etcd")
     folder = tempfile.mkdtemp(prefix="portcullis-compare-")
-    for below in ("upstream", "on-etcd"):
+    for below in ("floor", "upstream", "upstream-alone", "on-etcd"):
         os.mkdir(os.path.join(folder, below))
     try:
         {"compare": compare, "growth": growth}[options.what](options, folder)

@@ -108,13 +108,13 @@ fn plan(name: &str, options: &Options) -> Option<Plan> {
             Arc::new(move |n| Ask::with(Method::POST, &*maps, objects::config_map(first + n, 0))),
         ),
         "get" => plan(gets, all, Arc::new(move |n| Ask::get(map(n.wrapping_mul(7919) % objects)))),
-        "list" => plan(20, 2, Arc::new(move |_| Ask::get(&*maps))),
-        "list-gzip" => plan(20, 2, Arc::new(move |_| Ask::get(&*maps).gzip())),
-        "list-proto" => plan(20, 2, Arc::new(move |_| Ask::get(&*maps).accept(PROTOBUF))),
+        "list" => plan(40, 2, Arc::new(move |_| Ask::get(&*maps))),
+        "list-gzip" => plan(40, 2, Arc::new(move |_| Ask::get(&*maps).gzip())),
+        "list-proto" => plan(40, 2, Arc::new(move |_| Ask::get(&*maps).accept(PROTOBUF))),
         "list-table" => plan(10, 2, Arc::new(move |_| Ask::get(&*maps).accept(TABLE))),
         "herd" => plan(100, 100, Arc::new(move |_| Ask::get(&*maps))),
-        "page" => plan(200, 4, Arc::new(move |_| Ask::get(format!("{maps}?limit=500")))),
-        "select" => plan(200, 4, Arc::new(move |_| Ask::get(format!("{maps}?labelSelector=app%3Da7")))),
+        "page" => plan(600, 4, Arc::new(move |_| Ask::get(format!("{maps}?limit=500")))),
+        "select" => plan(600, 4, Arc::new(move |_| Ask::get(format!("{maps}?labelSelector=app%3Da7")))),
         "update" => {
             plan(objects, all, Arc::new(move |n| Ask::with(Method::PUT, map(n), objects::config_map(n, 1))))
         }

@@ -1,11 +1,10 @@
 //! What protobuf costs: an object in and out, a page of a list, a watch frame.
 
-use std::convert::Infallible;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portcullis_api::{Map, Object};
-use portcullis_schema::protobuf::{encode, encode_list, encode_watch_event};
+use portcullis_schema::protobuf::{ListWriter, encode, encode_json, encode_watch_event};
 use portcullis_schema::{FieldValidation, Kind, kind_named};
 use serde_json::{Value, json};
 
@@ -20,11 +19,12 @@ fn protobuf(criterion: &mut Criterion) {
     }
 }
 
-fn measure(criterion: &mut Criterion, name: &str, kind: &Kind, object: &Object) {
-    let bytes = encode(kind, object);
+fn measure(criterion: &mut Criterion, name: &str, kind: &'static Kind, object: &Object) {
+    let (Ok(bytes), Ok(json)) = (encode(kind, object), serde_json::to_vec(object.map())) else { return };
     let mut group = criterion.benchmark_group(format!("protobuf/{name}"));
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("encode", |bencher| bencher.iter(|| encode(kind, black_box(object))));
+    group.bench_function("encode JSON", |bencher| bencher.iter(|| encode_json(kind, black_box(&json))));
     group.bench_function("decode", |bencher| {
         bencher.iter(|| kind.decode_protobuf(black_box(&bytes), FieldValidation::Ignore));
     });
@@ -32,8 +32,13 @@ fn measure(criterion: &mut Criterion, name: &str, kind: &Kind, object: &Object) 
         bencher.iter(|| encode_watch_event("MODIFIED", black_box(&bytes)));
     });
     group.bench_function("page of 500", |bencher| {
-        let items = || (0..PAGE).map(|_| Ok::<_, Infallible>(object.clone()));
-        bencher.iter(|| encode_list(kind, &Map::new(), black_box(items())));
+        bencher.iter(|| {
+            let mut list = ListWriter::new(kind, &Map::new())?;
+            for _ in 0..PAGE {
+                list.push_json(black_box(&json))?;
+            }
+            Ok::<_, serde_json::Error>(list.finish())
+        });
     });
     group.finish();
 }

@@ -75,6 +75,8 @@ pub struct Struct {
     pub go_name: &'static str,
     /// Whether its fields have one owner together (`x-kubernetes-map-type: atomic`).
     pub atomic: bool,
+    /// Whether protobuf has messages of their own for some fields that JSON inlines.
+    pub inlines: bool,
     /// The fields, sorted by JSON name.
     pub fields: Box<[Field]>,
 }

@@ -21,8 +21,8 @@ pub(super) fn printer(resource: &str) -> Printer {
 }
 
 /// What flow schemas are ordered by.
-pub(super) fn precedence(flow_schema: Tree<'_>) -> (i64, &str) {
-    (flow_schema.at(&["spec", "matchingPrecedence"]).int(), flow_schema.at(&["metadata", "name"]).text())
+pub(super) fn precedence(flow_schema: Tree<'_>) -> i64 {
+    flow_schema.at(&["spec", "matchingPrecedence"]).int()
 }
 
 fn api_service(row: Row<'_>) -> Vec<Value> {

@@ -50,10 +50,11 @@ pub fn conditions(group: &str, resource: &str, object: &Value) -> Option<Value> 
     (group.is_empty() && resource == "pods").then(|| pods::conditions(Tree::new(object))).flatten()
 }
 
-/// Brings the objects of a list into the order its table has (flow schemas by precedence).
-pub fn sort_rows(group: &str, resource: &str, objects: &mut [&Value]) {
-    if group == "flowcontrol.apiserver.k8s.io" && resource == "flowschemas" {
-        objects.sort_by_key(|object| config::precedence(Tree::new(object)));
+/// What the rows of a table are sorted by, beside the order of the list (flow schemas by precedence).
+pub fn rank(group: &str, resource: &str, object: &Value) -> i64 {
+    match (group, resource) {
+        ("flowcontrol.apiserver.k8s.io", "flowschemas") => config::precedence(Tree::new(object)),
+        _ => 0,
     }
 }
 

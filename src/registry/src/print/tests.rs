@@ -386,8 +386,8 @@ fn flow_schemas_are_listed_by_precedence() {
     let schema =
         |name: &str, order: i64| json!({"metadata": {"name": name}, "spec": {"matchingPrecedence": order}});
     let (a, b, c) = (schema("a", 9), schema("b", 1), schema("c", 1));
-    let mut rows = [&a, &c, &b];
-    sort_rows("flowcontrol.apiserver.k8s.io", "flowschemas", &mut rows);
+    let mut rows = [&a, &b, &c];
+    rows.sort_by_key(|row| rank("flowcontrol.apiserver.k8s.io", "flowschemas", row));
     assert_eq!(rows, [&b, &c, &a]);
 }
 

@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, StreamBody};
 use portcullis_api::body::full;
 use portcullis_api::{ApiError, Body, Object, Result, Value};
-use portcullis_schema::protobuf;
+use portcullis_schema::kind_named;
+use portcullis_schema::protobuf::ListWriter;
 use portcullis_storage::Entry;
 use serde_json::{Map, json};
 
@@ -23,6 +24,8 @@ use crate::verbs::list::Selected;
 
 /// A frame is handed to the connection when it has grown to this size.
 const FRAME: usize = 64 * 1024;
+/// After so many objects that were encoded, others get their turn.
+const TURN: usize = 64;
 
 /// The metadata of a list.
 #[derive(Default, Debug, Clone)]
@@ -64,7 +67,7 @@ impl ListMeta {
 }
 
 /// Answers with a list.
-pub(crate) fn list(
+pub(crate) async fn list(
     call: &Call<'_>,
     output: Output,
     code: StatusCode,
@@ -78,7 +81,7 @@ pub(crate) fn list(
         let account = call.registry.budgets().lists.account(call.user);
         let _room = account.charge(room(output, &selected)).map_err(ApiError::from)?;
         if output.encoding == Encoding::Protobuf {
-            full(protobuf_list(call, output, &selected)?)
+            protobuf_list(call, output, &selected).await?
         } else {
             full(encode(output.encoding, &shaped(call, output, &selected)?)?)
         }
@@ -111,20 +114,43 @@ fn room(output: Output, selected: &Selected) -> u64 {
     }
 }
 
-/// A list in its protobuf envelope: of full objects, or of their metadata. One tree at a time: all
-/// together would take several times what the list does.
-fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> Result<Bytes> {
+/// A list in its protobuf envelope: of full objects, or of their metadata. What is shown as it is stored is
+/// written from its bytes. Others get their turn in between.
+async fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> Result<Body> {
     let meta = into_map(selected.meta.to_value());
-    let trees = selected.entries.iter().map(|entry| call.resource.bare_tree(entry));
-    let Shape::Metadata(_) = output.shape else {
-        let kind = call.resource.kind.built_in().ok_or_else(|| no_protobuf("List"))?;
-        return Ok(protobuf::encode_list(kind, &meta, trees)?.into());
+    let kind = match output.shape {
+        Shape::Metadata(_) => kind_named("meta.k8s.io", "v1", "PartialObjectMetadata")
+            .ok_or_else(|| ApiError::internal("the PartialObjectMetadata kind is not built in"))?,
+        _ => call.resource.kind.built_in().ok_or_else(|| no_protobuf("List"))?,
     };
-    let kind = portcullis_schema::kind_named("meta.k8s.io", "v1", "PartialObjectMetadata")
-        .ok_or_else(|| ApiError::internal("the PartialObjectMetadata kind is not built in"))?;
-    let metadata = |tree: Object| ("metadata".to_owned(), call.resource.metadata_of(&tree.into()));
-    let reduced = trees.map(|tree| tree.map(|tree| Object::new(Map::from_iter([metadata(tree)]))));
-    Ok(protobuf::encode_list(kind, &meta, reduced)?.into())
+    let mut list = ListWriter::new(kind, &meta).map_err(|error| ApiError::internal(error.to_string()))?;
+    for (entry, number) in selected.entries.iter().zip(1_usize..) {
+        let written = match output.shape {
+            Shape::Metadata(_) => list.push(&bare_metadata(call.resource, entry)?),
+            _ if call.resource.converts() => list.push(&call.resource.bare_tree(entry)?),
+            _ => list.push_json(entry.body()),
+        };
+        written.map_err(|error| unreadable(entry, &error))?;
+        if number.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(pieces(list.finish()))
+}
+
+fn bare_metadata(resource: &Resource, entry: &Entry) -> Result<Object> {
+    let metadata = resource.metadata_of(&resource.bare_tree(entry)?.into());
+    Ok(Object::new(Map::from_iter([("metadata".to_owned(), metadata)])))
+}
+
+fn unreadable(entry: &Entry, error: &serde_json::Error) -> ApiError {
+    ApiError::internal(format!("the stored object {} is not readable: {error}", entry.key()))
+}
+
+/// A body of pieces that are ready.
+fn pieces(pieces: Vec<Vec<u8>>) -> Body {
+    let frames = pieces.into_iter().map(|piece| Ok::<_, std::convert::Infallible>(Frame::data(piece.into())));
+    StreamBody::new(futures::stream::iter(frames)).map_err(|never| match never {}).boxed_unsync()
 }
 
 fn into_map(value: Value) -> Map<String, Value> {
@@ -136,13 +162,18 @@ fn into_map(value: Value) -> Map<String, Value> {
 
 fn shaped(call: &Call<'_>, output: Output, selected: &Selected) -> Result<Value> {
     let items = selected.entries.iter().map(|entry| call.resource.bare_tree(entry).map(Value::from));
+    if let Shape::Table(version) = output.shape {
+        return table(call.resource, &call.query, version, &selected.meta, items);
+    }
     shape(call, output, items.collect::<Result<Vec<Value>>>()?, &selected.meta)
 }
 
 fn shape(call: &Call<'_>, output: Output, items: Vec<Value>, list_meta: &ListMeta) -> Result<Value> {
     let meta = list_meta.to_value();
     Ok(match output.shape {
-        Shape::Table(version) => table(call.resource, &call.query, version, list_meta, &items)?,
+        Shape::Table(version) => {
+            table(call.resource, &call.query, version, list_meta, items.into_iter().map(Ok))?
+        }
         Shape::Full if call.resource.custom().is_some() => json!({
             "kind": call.resource.row.list_kind, "apiVersion": call.resource.kind.api_version(),
             "metadata": list_meta.of_custom(), "items": with_heads(call.resource, items),

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use portcullis_api::body::full;
 use portcullis_api::{ApiError, Body, GroupVersion, Object, Reason, Result, Value, wire};
 use portcullis_schema::kind_named;
+use portcullis_schema::protobuf::encode_json;
 use serde_json::json;
 
 pub(crate) use list::{ListMeta, list, tree_list};
@@ -35,11 +36,15 @@ pub(crate) fn object(call: &Call<'_>, output: Output, code: StatusCode, body: &B
     let bytes = match output.shape {
         Shape::Full => match output.encoding {
             Encoding::Json { pretty: false } => with_head(&call.resource.head, body),
+            Encoding::Protobuf => {
+                let kind = call.resource.kind.built_in().ok_or_else(|| no_protobuf(""))?;
+                let bytes = encode_json(kind, body).map_err(|error| ApiError::internal(error.to_string()))?;
+                // It was just read as JSON.
+                call.slot.response_body(|| named(call.resource, body).unwrap_or_default());
+                bytes.into()
+            }
             encoding => {
-                let mut tree = parse(body)?;
-                tree.insert("apiVersion".into(), call.resource.kind.api_version().into());
-                tree.insert("kind".into(), call.resource.kind.kind().into());
-                let tree = Value::Object(tree);
+                let tree = named(call.resource, body)?;
                 call.slot.response_body(|| tree.clone());
                 encode(encoding, &tree)?
             }
@@ -47,7 +52,7 @@ pub(crate) fn object(call: &Call<'_>, output: Output, code: StatusCode, body: &B
         Shape::Table(version) => {
             let tree = Value::Object(parse(body)?);
             let meta = ListMeta::of_object(&tree);
-            encode(output.encoding, &table(call.resource, &call.query, version, &meta, &[tree])?)?
+            encode(output.encoding, &table(call.resource, &call.query, version, &meta, [Ok(tree)])?)?
         }
         Shape::Metadata(version) => {
             encode(output.encoding, &partial(call.resource, version, &Value::Object(parse(body)?)))?
@@ -121,11 +126,11 @@ fn protobuf(tree: &Value) -> Result<Vec<u8>> {
     let gv = GroupVersion::parse(object.api_version());
     let kind = gv.and_then(|gv| kind_named(&gv.group, &gv.version, object.kind()));
     let kind = kind.ok_or_else(|| no_protobuf(""))?;
-    Ok(portcullis_schema::protobuf::encode(kind, &object))
+    portcullis_schema::protobuf::encode(kind, &object).map_err(|error| ApiError::internal(error.to_string()))
 }
 
 /// 406 for a custom object or, as `suffix` says, a list of them.
-fn no_protobuf(suffix: &str) -> ApiError {
+pub(crate) fn no_protobuf(suffix: &str) -> ApiError {
     let message = format!(
         "object *unstructured.Unstructured{suffix} does not implement the protobuf marshalling interface and cannot \
          be encoded to a protobuf message"
@@ -155,6 +160,14 @@ pub(crate) fn respond(call: &Call<'_>, content_type: &'static str, code: StatusC
         }
     }
     response
+}
+
+/// The tree of a body, with its TypeMeta.
+fn named(resource: &Resource, body: &Bytes) -> Result<Value> {
+    let mut tree = parse(body)?;
+    tree.insert("apiVersion".into(), resource.kind.api_version().into());
+    tree.insert("kind".into(), resource.kind.kind().into());
+    Ok(Value::Object(tree))
 }
 
 fn parse(body: &Bytes) -> Result<serde_json::Map<String, Value>> {

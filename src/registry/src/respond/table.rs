@@ -32,18 +32,23 @@ impl Include {
     }
 }
 
-/// The table of some objects (trees without TypeMeta).
+/// The table of some objects (trees without TypeMeta), of which only their rows are kept.
 pub(crate) fn table(
     resource: &Resource,
     query: &Query,
     version: MetaVersion,
     meta: &ListMeta,
-    objects: &[Value],
+    objects: impl IntoIterator<Item = Result<Value>>,
 ) -> Result<Value> {
     let include = Include::of(query)?;
-    let mut sorted: Vec<&Value> = objects.iter().collect();
-    print::sort_rows(&resource.gr.group, &resource.gr.resource, &mut sorted);
-    let rows = sorted.into_iter().map(|object| row(resource, version, include, object)).collect();
+    let mut rows = Vec::new();
+    for object in objects {
+        let object = object?;
+        let rank = print::rank(&resource.gr.group, &resource.gr.resource, &object);
+        rows.push((rank, row(resource, version, include, &object)));
+    }
+    rows.sort_by_key(|(rank, _)| *rank);
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
     Ok(assemble(&columns(resource), version, meta, rows, has_headers(query)))
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     // Also where it ended half-way: what is gone is gone.
     call.slot.deleted(&deleted);
     outcome?;
-    respond::list(call, output, StatusCode::OK, selected)
+    respond::list(call, output, StatusCode::OK, selected).await
 }
 
 async fn delete_each(

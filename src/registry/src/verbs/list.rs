@@ -35,7 +35,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let options = ListOptions::parse(&call.query, false)?;
     let selected = select(call, &options).await?;
     call.slot.listed(selected.entries.len());
-    respond::list(call, output, StatusCode::OK, selected)
+    respond::list(call, output, StatusCode::OK, selected).await
 }
 
 /// Finds the objects a list asks for.

@@ -2,49 +2,45 @@
 
 use portcullis_api::{Map, Object, Value};
 
+use serde::de::{DeserializeSeed as _, Deserializer as _};
+
 use super::read::{self, Refusal};
 use super::wire::{Field, Reader, Writer};
-use super::write;
+use super::write::Members;
 use crate::decode::{DecodeError, Decoded, FieldValidation};
 use crate::kind::Kind;
-use crate::types::{Struct, types};
+use crate::types::Struct;
 
 /// What every body starts with.
 pub const MAGIC: &[u8] = b"k8s\0";
 
 /// An object in its envelope.
-pub fn encode(kind: &Kind, object: &Object) -> Vec<u8> {
-    wrap(kind.api_version(), kind.kind(), |writer| write::members(writer, kind.root_struct(), object.map()))
-}
-
-/// A list of objects of a kind in its envelope; `metadata` is the list's. Each object is let go of before
-/// the next is asked for.
 ///
 /// # Errors
-/// The first of an item.
-pub fn encode_list<E>(
-    kind: &Kind,
-    metadata: &Map<String, Value>,
-    items: impl IntoIterator<Item = Result<Object, E>>,
-) -> Result<Vec<u8>, E> {
-    let mut failed = None;
-    let list = wrap(kind.api_version(), &format!("{}List", kind.kind()), |writer| {
-        writer.message(1, |inner| {
-            if let Some(schema) = struct_of("ListMeta") {
-                write::members(inner, schema, metadata);
-            }
-        });
-        for item in items {
-            match item {
-                Ok(item) => writer.message(2, |inner| write::members(inner, kind.root_struct(), item.map())),
-                Err(error) => {
-                    failed = Some(error);
-                    return;
-                }
-            }
-        }
-    });
-    failed.map_or(Ok(list), Err)
+/// When a value is of another type than its field.
+pub fn encode(kind: &Kind, object: &Object) -> Result<Vec<u8>, serde_json::Error> {
+    envelope(kind, |members| object.map().deserialize_map(members))
+}
+
+/// An object in its envelope, from the JSON of one in normal form; no tree is built.
+///
+/// # Errors
+/// When it is no JSON, or a value is of another type than its field.
+pub fn encode_json(kind: &Kind, json: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    envelope(kind, |members| transcode(json, members))
+}
+
+fn envelope<E>(kind: &Kind, fill: impl FnOnce(Members<'_>) -> Result<(), E>) -> Result<Vec<u8>, E> {
+    let mut writer = Writer::headed(MAGIC);
+    type_meta(&mut writer, kind.api_version(), kind.kind());
+    writer.message(2, |writer| fill(Members { writer, schema: kind.root_struct() }))?;
+    Ok(closed(writer))
+}
+
+pub(super) fn transcode(json: &[u8], members: Members<'_>) -> Result<(), serde_json::Error> {
+    let mut source = serde_json::Deserializer::from_slice(json);
+    members.deserialize(&mut source)?;
+    source.end()
 }
 
 /// One frame of a watch: its length, its type and an object that is in its envelope.
@@ -96,21 +92,19 @@ pub fn decode_stored(body: &[u8]) -> Result<Decoded, DecodeError> {
     kind.ok_or_else(unknown)?.decode_protobuf(body, FieldValidation::Ignore)
 }
 
-fn wrap(api_version: &str, kind: &str, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
-    let mut writer = Writer::default();
+/// Writes what an object is.
+pub(super) fn type_meta(writer: &mut Writer, api_version: &str, kind: &str) {
     writer.message(1, |type_meta| {
         type_meta.bytes(1, api_version.as_bytes());
         type_meta.bytes(2, kind.as_bytes());
     });
-    writer.message(2, fill);
-    writer.bytes(3, b"");
-    writer.bytes(4, b"");
-    [MAGIC, &writer.into_bytes()].concat()
 }
 
-fn struct_of(meta: &str) -> Option<&'static Struct> {
-    let id = types().by_definition(&format!("io.k8s.apimachinery.pkg.apis.meta.v1.{meta}"))?;
-    Some(types().get(id))
+/// Ends an envelope: no content encoding, no content type.
+pub(super) fn closed(mut writer: Writer) -> Vec<u8> {
+    writer.bytes(3, b"");
+    writer.bytes(4, b"");
+    writer.into_bytes()
 }
 
 /// An envelope that was read.

@@ -1,68 +1,66 @@
 //! Values that are messages of their own kind: times, quantities, raw JSON, schemas or something simpler.
 
-use portcullis_api::{Map, Value};
+use portcullis_api::Value;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::read::{self, Refusal};
 use super::wire::{Field, Reader, Writer};
-use super::write;
+use super::write::Members;
 use crate::moment;
 use crate::types::{StructId, Type, types};
 
 const SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 
-/// Writes a special value as a field.
-pub(super) fn write(writer: &mut Writer, number: u8, ty: &Type, value: &Value) {
-    writer.message(number, |inner| match ty {
-        Type::Time | Type::MicroTime => write_time(inner, value),
-        Type::Quantity => inner.bytes(1, value.as_str().unwrap_or_default().as_bytes()),
-        Type::IntOrString => write_int_or_string(inner, value),
-        Type::SchemaOrBool => match value {
-            Value::Object(map) => {
-                inner.varint(1, 1);
-                write_schema(inner, 2, map);
-            }
-            value => inner.varint(1, u64::from(value.as_bool().unwrap_or_default())),
-        },
-        Type::SchemaOrArray | Type::SchemaOrStrings => match value {
-            Value::Object(map) => write_schema(inner, 1, map),
-            value => value.as_array().into_iter().flatten().for_each(|item| match item {
-                Value::Object(map) => write_schema(inner, 2, map),
-                item => inner.bytes(2, item.as_str().unwrap_or_default().as_bytes()),
-            }),
-        },
-        _ if value.is_null() => {}
-        _ => inner.bytes(1, value.to_string().as_bytes()),
-    });
-}
-
-fn write_time(writer: &mut Writer, value: &Value) {
-    if let Some(time) = value.as_str().and_then(moment::parse) {
+/// Writes a time; what is none is written as no time.
+pub(super) fn write_time(writer: &mut Writer, text: &str) {
+    if let Some(time) = moment::parse(text) {
         let (seconds, nanos) = moment::since_1970(time);
         writer.varint(1, seconds.cast_unsigned());
         writer.varint(2, u64::from(nanos));
     }
 }
 
-fn write_int_or_string(writer: &mut Writer, value: &Value) {
-    match value {
-        Value::String(text) => {
-            writer.varint(1, 1);
-            writer.bytes(3, text.as_bytes());
-        }
-        value => {
-            writer.varint(1, 0);
-            writer.varint(2, value.as_i64().unwrap_or_default().cast_unsigned());
-        }
+/// Writes a message of a custom resource's schema.
+pub(super) fn schema<E>(
+    writer: &mut Writer,
+    number: u8,
+    fill: impl FnOnce(Members<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let Some(id) = schema_id() else { return Ok(()) };
+    writer.message(number, |writer| fill(Members { writer, schema: types().get(id) }))
+}
+
+/// Reads one of several: a schema, or a name.
+pub(super) struct Alternative<'w> {
+    pub(super) writer: &'w mut Writer,
+}
+
+impl<'de> DeserializeSeed<'de> for Alternative<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
+        source.deserialize_any(self)
     }
 }
 
-fn write_schema(writer: &mut Writer, number: u8, map: &Map<String, Value>) {
-    if let Some(id) = schema() {
-        writer.message(number, |inner| write::members(inner, types().get(id), map));
+impl<'de> Visitor<'de> for Alternative<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a schema or a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<(), E> {
+        self.writer.bytes(2, name.as_bytes());
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        schema(self.writer, 2, |schema| schema.visit_map(map))
     }
 }
 
-fn schema() -> Option<StructId> {
+fn schema_id() -> Option<StructId> {
     types().by_definition(SCHEMA)
 }
 
@@ -133,7 +131,7 @@ fn read_alternatives(ty: &Type, message: &[u8], depth: usize) -> Result<Value, R
 }
 
 fn read_schema(message: &[u8], depth: usize) -> Result<Value, Refusal> {
-    match schema() {
+    match schema_id() {
         Some(id) => read::message(types().get(id), message, depth).map(Value::Object),
         None => Ok(Value::Null),
     }

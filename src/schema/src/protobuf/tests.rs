@@ -18,7 +18,9 @@ fn normal(kind: &Kind, body: &str) -> Object {
 
 #[track_caller]
 fn assert_survives(kind: &Kind, object: &Object) {
-    let bytes = encode(kind, object);
+    let bytes = encode(kind, object).unwrap();
+    let json = serde_json::to_vec(object.map()).unwrap();
+    assert_eq!(encode_json(kind, &json).unwrap(), bytes);
     let decoded = kind.decode_protobuf(&bytes, FieldValidation::Strict).unwrap();
     assert_eq!(decoded.problems, Vec::<String>::new());
     assert_eq!(&decoded.object, object);
@@ -80,12 +82,61 @@ fn bytes_are_what_upstream_reads() {
     let metadata = b"\x0a\x03\x0a\x01a";
     let type_meta = b"\x0a\x0f\x0a\x02v1\x12\x09ConfigMap";
     let expected = [MAGIC, type_meta, b"\x12\x0d", data, metadata, b"\x1a\x00\x22\x00"].concat();
-    assert_eq!(encode(config_map, &object), expected);
-    let list =
-        encode_list(config_map, &Map::new(), [Ok::<_, std::convert::Infallible>(object.clone())]).unwrap();
-    assert!(list.windows(13).any(|bytes| bytes == b"ConfigMapList"));
+    assert_eq!(encode(config_map, &object).unwrap(), expected);
     let event = encode_watch_event("ADDED", b"x");
     assert_eq!(event, b"\x00\x00\x00\x0c\x0a\x05ADDED\x12\x03\x0a\x01x");
+}
+
+#[test]
+fn a_list_is_written_in_pieces() {
+    let config_map = kind_named("", "v1", "ConfigMap").unwrap();
+    let body = json!({"metadata": {"name": "a"}, "data": {"k": "v".repeat(10_000)}}).to_string();
+    let object = normal(config_map, &body);
+    let json = serde_json::to_vec(object.map()).unwrap();
+    let metadata = Map::from_iter([("resourceVersion".to_owned(), json!("7"))]);
+    let mut list = ListWriter::new(config_map, &metadata).unwrap();
+    for _ in 0..10 {
+        list.push(&object).unwrap();
+        list.push_json(&json).unwrap();
+    }
+    let pieces = list.finish();
+    assert!(pieces.len() > 3, "{}", pieces.len());
+    let bytes = pieces.concat();
+    let mut envelope = wire::Reader::new(bytes.strip_prefix(MAGIC).unwrap());
+    let Ok(Some((1, wire::Field::Bytes(type_meta)))) = envelope.next() else { panic!("no type") };
+    assert_eq!(type_meta, b"\x0a\x02v1\x12\x0dConfigMapList");
+    let Ok(Some((2, wire::Field::Bytes(message)))) = envelope.next() else { panic!("no list") };
+    let (mut items, mut message) = (0, wire::Reader::new(message));
+    assert!(matches!(message.next(), Ok(Some((1, wire::Field::Bytes(b"\x12\x017"))))));
+    let own = encode(config_map, &object).unwrap();
+    while let Some((number, wire::Field::Bytes(item))) = message.next().unwrap() {
+        assert_eq!(number, 2);
+        assert!(own.windows(item.len()).any(|bytes| bytes == item));
+        items += 1;
+    }
+    assert_eq!(items, 20);
+    assert!(matches!(envelope.next(), Ok(Some((3, wire::Field::Bytes(b""))))));
+    assert!(matches!(envelope.next(), Ok(Some((4, wire::Field::Bytes(b""))))));
+    assert!(matches!(envelope.next(), Ok(None)));
+}
+
+#[test]
+fn what_is_of_another_type_is_an_error() {
+    let pod = kind_named("", "v1", "Pod").unwrap();
+    for broken in
+        [r#"{"spec":[]}"#, r#"{"spec":{"containers":{}}}"#, r#"{"spec":{"priority":1.5}}"#, "{", "[]", "{} x"]
+    {
+        assert!(encode_json(pod, broken.as_bytes()).is_err(), "{broken}");
+    }
+    let deep = format!(r#"{{"spec":{}"#, "[".repeat(100_000));
+    assert!(encode_json(pod, deep.as_bytes()).is_err());
+}
+
+#[test]
+fn names_that_are_not_fields_are_left_out() {
+    let pod = kind_named("", "v1", "Pod").unwrap();
+    let plain = encode_json(pod, br#"{"metadata":{"name":"a"}}"#).unwrap();
+    assert_eq!(encode_json(pod, br#"{"metadata":{"name":"a","x":{"y":[1]}},"z":null}"#).unwrap(), plain);
 }
 
 #[test]
@@ -98,7 +149,8 @@ fn what_is_no_message_is_refused() {
     assert_eq!(words(b"k8s\0\x0a\xff"), "unexpected EOF");
     let config_map = kind_named("", "v1", "ConfigMap").unwrap();
     assert!(
-        words(&encode(config_map, &Object::default())).starts_with("converting (v1.ConfigMap) to (core.Pod)")
+        words(&encode(config_map, &Object::default()).unwrap())
+            .starts_with("converting (v1.ConfigMap) to (core.Pod)")
     );
     assert_eq!(words(b"k8s\0\x12\x02\x0a\xff"), "unexpected EOF");
 }

@@ -7,6 +7,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// A writer of what follows a head.
+    pub(super) fn headed(head: &[u8]) -> Self {
+        Self { bytes: head.to_vec() }
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -28,10 +33,63 @@ impl Writer {
     }
 
     /// Writes a message inside this one.
-    pub(super) fn message(&mut self, number: u8, fill: impl FnOnce(&mut Self)) {
-        let mut inner = Self::default();
-        fill(&mut inner);
-        self.bytes(number, &inner.bytes);
+    pub(super) fn message<R>(&mut self, number: u8, fill: impl FnOnce(&mut Self) -> R) -> R {
+        let start = self.begin(number);
+        let filled = fill(self);
+        self.frame(start);
+        filled
+    }
+
+    /// Writes a message inside this one, or nothing if there is nothing to fill it with.
+    pub(super) fn message_if<E>(
+        &mut self,
+        number: u8,
+        fill: impl FnOnce(&mut Self) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let before = self.bytes.len();
+        let start = self.begin(number);
+        let filled = fill(self)?;
+        match filled {
+            true => self.frame(start),
+            false => self.bytes.truncate(before),
+        }
+        Ok(filled)
+    }
+
+    /// Begins a message of a known length that is written elsewhere.
+    pub(super) fn opening(&mut self, number: u8, length: usize) {
+        self.tag(number, 2);
+        self.raw_varint(length as u64);
+    }
+
+    /// Writes what another one has written.
+    pub(super) fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
+    /// How much was written.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Begins a message; what follows the returned place is in it.
+    fn begin(&mut self, number: u8) -> usize {
+        self.tag(number, 2);
+        // Most are short: their length is one byte.
+        self.bytes.push(0);
+        self.bytes.len()
+    }
+
+    /// Puts the length of a message before it.
+    fn frame(&mut self, start: usize) {
+        let length = self.bytes.len() - start;
+        if let (Some(place), Ok(short @ ..0x80)) = (self.bytes.get_mut(start - 1), u8::try_from(length)) {
+            *place = short;
+            return;
+        }
+        let mut head = Self { bytes: Vec::with_capacity(5) };
+        head.raw_varint(length as u64);
+        self.bytes.splice(start - 1..start, head.bytes);
     }
 
     fn tag(&mut self, number: u8, wire_type: u64) {

@@ -37,6 +37,7 @@ fn head(line: &'static str, mut fields: Vec<Field>) -> Struct {
         definition: cell(),
         go_name: cell(),
         atomic: cell() == "atomic",
+        inlines: fields.iter().any(|field| field.proto.path().len() > 1),
         fields: fields.into_boxed_slice(),
     }
 }

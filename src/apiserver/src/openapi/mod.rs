@@ -45,7 +45,7 @@ const V2_PROTO: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protob
 const V2_PROTO_ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 /// To be raised with every change of what documents hold, so that clients ask again.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// The documents made so far. Clones share them.
 #[derive(Clone, Default)]

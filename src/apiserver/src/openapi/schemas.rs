@@ -161,7 +161,8 @@ impl<'w> Schemas<'w> {
 
     fn field(&mut self, schema: &Struct, field: &Field) -> Value {
         let mut map = self.schema_of(&field.ty, field.item_default);
-        put_text(&mut map, "description", self.words.of(schema.definition, field.json));
+        let words = self.words.of(schema.definition, field.json);
+        put_text(&mut map, "description", &format!("{words}{}", possible_values(field)));
         let default = match (field.default.map(serde_json::from_str::<Value>), self.dialect) {
             (Some(Ok(default)), _) => Some(default),
             // Version 3 tells of structs that are there whether or not they are given.
@@ -244,6 +245,16 @@ fn put_text(map: &mut Map<String, Value>, key: &str, text: &str) {
     if !text.is_empty() {
         map.insert(key.to_owned(), text.into());
     }
+}
+
+/// The values of an enumeration in words, since `kubectl explain` of before 1.27 shows nothing else of them.
+/// A list's own words do not tell of its items, as upstream.
+fn possible_values(field: &Field) -> String {
+    if field.enum_values.is_empty() || matches!(field.ty, Type::List(_)) {
+        return String::new();
+    }
+    let values: Vec<String> = field.enum_values.iter().map(|value| format!("\n - `\"{value}\"`")).collect();
+    format!("\n\nPossible enum values:{}", values.concat())
 }
 
 fn put_enum(map: &mut Map<String, Value>, field: &Field) {

@@ -131,3 +131,20 @@ async fn f067_a_wrong_hash_leads_to_the_right_one_and_nowhere_else() {
         assert_eq!(ask(path, "*/*", "hash=0").await.0.status(), 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn enumerations_tell_their_values_in_words_too() {
+    let core = document("/openapi/v3/api/v1").await;
+    let schemas = &core["components"]["schemas"];
+    let protocol = &schemas["io.k8s.api.core.v1.ContainerPort"]["properties"]["protocol"];
+    assert_eq!(protocol["enum"], json!(["SCTP", "TCP", "UDP"]));
+    let words = protocol["description"].as_str().unwrap();
+    assert!(words.starts_with("Protocol for port."), "{words}");
+    assert!(
+        words.ends_with("\n\nPossible enum values:\n - `\"SCTP\"`\n - `\"TCP\"`\n - `\"UDP\"`"),
+        "{words}"
+    );
+    let modes = &schemas["io.k8s.api.core.v1.PersistentVolumeSpec"]["properties"]["accessModes"];
+    assert!(modes["items"]["enum"].is_array(), "{modes}");
+    assert!(!modes["description"].as_str().unwrap().contains("Possible enum values"));
+}

@@ -97,18 +97,18 @@ async fn store(
         check_name(&wanted, &name)?;
         let mut new = live.clone();
         match custom_paths(call) {
-            Some(paths) => put_custom(call, paths, &wanted, live, &mut new)?,
+            Some(paths) => put_custom(paths, &wanted, &mut new)?,
             None => {
                 check_replicas(&wanted, &name)?;
                 scale::from_scale(&call.resource.gr.group, &call.resource.gr.resource, &wanted, &mut new);
-                match config {
-                    Some(_) => put_entries(
-                        &mut new,
-                        owners_of(call, &entries(live), |owners| owners.to_parent(&entries(&wanted)))?,
-                    ),
-                    None => own(call, options, (&current, &mut wanted), (live, &mut new))?,
-                }
             }
+        }
+        match config {
+            Some(_) => put_entries(
+                &mut new,
+                owners_of(call, &entries(live), |owners| owners.to_parent(&entries(&wanted)))?,
+            ),
+            None => own(call, options, (&current, &mut wanted), (live, &mut new))?,
         }
         if !wanted.resource_version().is_empty() {
             new.set_meta_str("resourceVersion", wanted.resource_version());
@@ -132,27 +132,13 @@ fn current(call: &Call<'_>, live: &Object) -> Result<Object> {
     Ok(current)
 }
 
-/// The replicas of a custom object belong to nobody after they were set through its scale, as upstream.
-fn put_custom(
-    call: &Call<'_>,
-    paths: &ScalePaths,
-    wanted: &Object,
-    live: &Object,
-    new: &mut Object,
-) -> Result<()> {
+fn put_custom(paths: &ScalePaths, wanted: &Object, new: &mut Object) -> Result<()> {
     let replicas = wanted.at(&["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
     if replicas == NEVER_SET {
         let path = go_quote(paths.spec());
         return Err(ApiError::bad_request(format!("the spec replicas field {path} cannot be empty")));
     }
     paths.put(replicas, new);
-    let replica_paths = call.resource.custom().map(Serving::replica_paths).unwrap_or_default();
-    let replicas: Vec<(&str, Option<&[&str]>)> =
-        replica_paths.iter().map(|(version, path)| (*version, path.as_deref())).collect();
-    let parent = entries(live);
-    let api_version = call.resource.kind.api_version();
-    let owners = ScaleOwners { parent: &parent, api_version, replicas: &replicas };
-    put_entries(new, owners.to_parent(&[]).map_err(ApiError::internal)?);
     Ok(())
 }
 
@@ -191,9 +177,7 @@ fn applied(
     live: &Object,
 ) -> Result<Object> {
     let mut before = current.clone();
-    if custom_paths(call).is_none() {
-        put_entries(&mut before, owners_of(call, &entries(live), |owners| owners.to_scale())?);
-    }
+    put_entries(&mut before, owners_of(call, &entries(live), |owners| owners.to_scale())?);
     let (manager, force, now) = (&*options.field_manager, options.force, time::now_rfc3339());
     let request = managed::Request { manager, force, config: &config.object, now: &now };
     scale_kind()?.tracker("scale", Writable::ALL, &OneVersion).apply(request, Some(&before))
@@ -205,7 +189,12 @@ fn owners_of(
     turn: impl FnOnce(&ScaleOwners<'_>) -> std::result::Result<Option<Value>, String>,
 ) -> Result<Option<Value>> {
     let api_version = call.resource.kind.api_version();
-    let replicas: [(&str, Option<&[&str]>); 1] = [(api_version, Some(&["spec", "replicas"]))];
+    let of_custom = call.resource.custom().map(Serving::replica_paths).unwrap_or_default();
+    let mut replicas: Vec<(&str, Option<&[&str]>)> =
+        of_custom.iter().map(|(version, path)| (*version, path.as_deref())).collect();
+    if replicas.is_empty() {
+        replicas.push((api_version, Some(&["spec", "replicas"])));
+    }
     turn(&ScaleOwners { parent, api_version, replicas: &replicas }).map_err(ApiError::internal)
 }
 
@@ -239,7 +228,7 @@ fn check_replicas(wanted: &Object, name: &str) -> Result<()> {
 pub(crate) fn put(call: &Call<'_>, wanted: &Object, live: &Object, new: &mut Object) -> Result<()> {
     check_replicas(wanted, live.name())?;
     match custom_paths(call) {
-        Some(paths) => put_custom(call, paths, wanted, live, new),
+        Some(paths) => put_custom(paths, wanted, new),
         None => {
             scale::from_scale(&call.resource.gr.group, &call.resource.gr.resource, wanted, new);
             Ok(())

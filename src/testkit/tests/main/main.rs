@@ -9,6 +9,8 @@
 
 mod conversion;
 mod hooks;
+mod scales;
+mod watches;
 mod world;
 
 use k8s_openapi::api::core::v1::Namespace;

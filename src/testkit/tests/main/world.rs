@@ -28,6 +28,15 @@ impl Seen {
 /// Asks as somebody whom no policy binds.
 pub(crate) async fn ask(plane: &ControlPlane, method: &str, path: &str, body: Option<Value>) -> Seen {
     let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    send(plane, (method, media), path, body).await
+}
+
+/// Applies on the server's side.
+pub(crate) async fn apply(plane: &ControlPlane, path: &str, body: Value) -> Seen {
+    send(plane, ("PATCH", "application/apply-patch+yaml"), path, Some(body)).await
+}
+
+async fn send(plane: &ControlPlane, (method, media): (&str, &str), path: &str, body: Option<Value>) -> Seen {
     let root = plane.certificate("root", &["system:masters"]).unwrap();
     let mut raw = plane.raw(Some(&root)).await.unwrap();
     let body = body.map(|body| body.to_string()).unwrap_or_default();
@@ -42,6 +51,16 @@ pub(crate) async fn ask(plane: &ControlPlane, method: &str, path: &str, body: Op
         warnings: warnings.map(|(_, value)| value.clone()).collect(),
         body: serde_json::from_slice(&answer.body).unwrap_or_default(),
     }
+}
+
+/// The lines of a stream that ends by itself.
+pub(crate) async fn lines(plane: &ControlPlane, path: &str, accept: &str) -> Vec<Value> {
+    let root = plane.certificate("root", &["system:masters"]).unwrap();
+    let mut raw = plane.raw(Some(&root)).await.unwrap();
+    let answer =
+        raw.request(format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\n\r\n")).await.unwrap();
+    let lines = serde_json::Deserializer::from_slice(&answer.body).into_iter();
+    lines.map(|line| line.unwrap()).collect()
 }
 
 /// Creates something.

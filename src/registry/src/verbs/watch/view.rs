@@ -141,29 +141,32 @@ impl View {
             Shape::Metadata(version) => {
                 partial(&self.resource, version, &Value::from(self.resource.bare_tree(entry)?))
             }
-            Shape::Table(version) => self.table(version, entry)?,
+            Shape::Table(version) => self.table(version, &Value::from(self.resource.bare_tree(entry)?)),
         };
         self.event_frame(word(shown_as), object)
     }
 
-    fn table(&mut self, version: MetaVersion, entry: &Entry) -> Result<Value> {
-        let object = Value::from(self.resource.bare_tree(entry)?);
-        let meta = respond::ListMeta::of_object(&object);
+    fn table(&mut self, version: MetaVersion, object: &Value) -> Value {
+        let meta = respond::ListMeta::of_object(object);
         let headers = !std::mem::replace(&mut self.columns_sent, true);
-        Ok(respond::event_table(&self.resource, (version, self.include), &meta, &object, headers))
+        respond::event_table(&self.resource, (version, self.include), &meta, object, headers)
     }
 
-    pub(super) fn bookmark(&self, revision: Revision, annotations: Option<Value>) -> Result<Bytes> {
+    pub(super) fn bookmark(&mut self, revision: Revision, annotations: Option<Value>) -> Result<Bytes> {
         let mut metadata = json!({ "resourceVersion": revision.to_string() });
         if let (Some(annotations), Some(map)) = (annotations, metadata.as_object_mut()) {
             map.insert("annotations".into(), annotations);
         }
-        let (kind, api_version) = match self.output.shape {
-            Shape::Full => (self.resource.kind.kind(), self.resource.kind.api_version()),
-            Shape::Metadata(version) => ("PartialObjectMetadata", version.api_version()),
-            Shape::Table(version) => ("Table", version.api_version()),
+        let of = |kind: &str, api_version: &str| json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
+        let object = match self.output.shape {
+            Shape::Full => of(self.resource.kind.kind(), self.resource.kind.api_version()),
+            Shape::Metadata(version) => of("PartialObjectMetadata", version.api_version()),
+            // A row like any other, of an object that has nothing else.
+            Shape::Table(version) => {
+                let (kind, api_version) = (self.resource.kind.kind(), self.resource.kind.api_version());
+                self.table(version, &of(kind, api_version))
+            }
         };
-        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
         self.event_frame("BOOKMARK", object)
     }
 

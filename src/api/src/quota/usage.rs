@@ -29,6 +29,9 @@ const SERVICE: &[&str] = &["count/services", "services", "services.loadbalancers
 const CLAIM: &[&str] = &["persistentvolumeclaims", "requests.storage"];
 const BY_CLASS: &str = ".storageclass.storage.k8s.io/";
 const DEVICES: &str = "deviceclass.resource.kubernetes.io/";
+const DEVICES_OF_CLASS: &str = ".deviceclass.resource.k8s.io/devices";
+/// What a request for all devices of a class gets at most.
+const ALL_DEVICES: i64 = 32;
 /// Core objects that had a name in quotas before everything had one.
 const ALIASES: &[&str] = &["configmaps", "replicationcontrollers", "resourcequotas", "secrets"];
 
@@ -41,6 +44,8 @@ pub enum Measured {
     Service,
     /// By the storage it asks for.
     Claim,
+    /// By the devices it asks for.
+    DeviceClaim,
     /// Only counted.
     Object,
 }
@@ -52,6 +57,7 @@ impl Measured {
             ("", "pods") => Self::Pod,
             ("", "services") => Self::Service,
             ("", "persistentvolumeclaims") => Self::Claim,
+            ("resource.k8s.io", "resourceclaims") => Self::DeviceClaim,
             _ => Self::Object,
         }
     }
@@ -65,7 +71,8 @@ impl Measured {
                 let by_class = name.split_once(BY_CLASS).is_some_and(|(_, what)| CLAIM.contains(&what));
                 by_class || CLAIM.contains(&name) || name == "count/persistentvolumeclaims"
             }
-            Self::Object => names_of(resource).iter().any(|own| own == name),
+            Self::DeviceClaim => name.ends_with(DEVICES_OF_CLASS) || is_name_of(resource, name),
+            Self::Object => is_name_of(resource, name),
         }
     }
 
@@ -75,7 +82,8 @@ impl Measured {
             Self::Pod => of_pod(object),
             Self::Service => of_service(object),
             Self::Claim => of_claim(object),
-            Self::Object => names_of(resource).into_iter().map(|name| (name, count(1))).collect(),
+            Self::DeviceClaim => of_device_claim(resource, object),
+            Self::Object => self.usage_of(resource, 1),
         }
     }
 
@@ -111,6 +119,10 @@ fn names_of(resource: &GroupResource) -> Vec<String> {
     let alias = ALIASES.iter().find(|alias| resource.group.is_empty() && **alias == &*resource.resource);
     let counted = std::iter::once(format!("count/{resource}"));
     counted.chain(alias.map(|alias| (*alias).to_owned())).collect()
+}
+
+fn is_name_of(resource: &GroupResource, name: &str) -> bool {
+    names_of(resource).iter().any(|own| own == name)
 }
 
 /// Names for resources that nodes advertise: `requests.example.com/gpu`, huge pages.
@@ -226,4 +238,40 @@ fn of_claim(claim: &Object) -> Usage {
         add("requests.storage", storage);
     }
     used
+}
+
+/// Devices by their class. Of alternatives the one that takes most of a class counts.
+fn of_device_claim(resource: &GroupResource, claim: &Object) -> Usage {
+    let mut used = Measured::Object.usage_of(resource, 1);
+    let spec = claim.get("spec").unwrap_or(&Value::Null);
+    let requests =
+        at(spec, &["devices", "requests"]).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for request in requests {
+        let alternatives = items(request, "firstAvailable");
+        let asked = if alternatives.is_empty() {
+            request.get("exactly").into_iter().collect()
+        } else {
+            alternatives.iter().collect::<Vec<_>>()
+        };
+        let mut most = Usage::new();
+        for one in asked {
+            let name = format!("{}{DEVICES_OF_CLASS}", text(one, "deviceClassName"));
+            let amount = count(devices(one));
+            let known = most.entry(name).or_insert_with(|| amount.clone());
+            if amount > *known {
+                *known = amount;
+            }
+        }
+        super::add(&mut used, &most);
+    }
+    used
+}
+
+fn devices(request: &Value) -> i64 {
+    match text(request, "allocationMode") {
+        "ExactCount" => request.get("count").and_then(Value::as_i64).unwrap_or(0),
+        "All" => ALL_DEVICES,
+        // A mode of another version counts for nothing, as upstream.
+        _ => 0,
+    }
 }

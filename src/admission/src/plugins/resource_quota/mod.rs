@@ -165,7 +165,7 @@ fn is_measured(write: &Attributes<'_>) -> bool {
     let create = write.operation == Operation::Create;
     match (Measured::of(write.resource), write.subresource) {
         (Measured::Pod, "resize") | (Measured::Claim, "status") => !create,
-        (Measured::Pod | Measured::Service | Measured::Claim, "") => true,
+        (Measured::Pod | Measured::Service | Measured::Claim | Measured::DeviceClaim, "") => true,
         (Measured::Object, "") => create,
         _ => false,
     }

@@ -76,6 +76,32 @@ fn containers_must_name_what_is_counted() {
 }
 
 #[test]
+fn devices_are_counted_by_their_class() {
+    let of = |mode: &str, class: &str, count: i64| json!({ "allocationMode": mode, "deviceClassName": class, "count": count });
+    let claim = tree(json!({ "spec": { "devices": { "requests": [
+        { "name": "a", "exactly": of("ExactCount", "gold", 2) },
+        { "name": "b", "firstAvailable": [of("ExactCount", "gold", 1), of("ExactCount", "gold", 3), of("All", "iron", 0)] },
+        { "name": "c", "exactly": of("Unheard", "wood", 9) },
+    ] } } }));
+    let resource = GroupResource::new("resource.k8s.io", "resourceclaims");
+    let measured = Measured::of(&resource);
+    let used: Vec<(String, String)> = measured
+        .usage(&resource, &claim)
+        .into_iter()
+        .map(|(name, amount)| (name, amount.to_string()))
+        .collect();
+    let expected = [
+        ("count/resourceclaims.resource.k8s.io", "1"),
+        ("gold.deviceclass.resource.k8s.io/devices", "5"),
+        ("iron.deviceclass.resource.k8s.io/devices", "32"),
+        ("wood.deviceclass.resource.k8s.io/devices", "0"),
+    ];
+    assert_eq!(used, expected.map(|(name, amount)| (name.to_owned(), amount.to_owned())));
+    assert!(measured.counts(&resource, "silver.deviceclass.resource.k8s.io/devices"));
+    assert!(!measured.counts(&resource, "pods"));
+}
+
+#[test]
 fn objects_are_counted_under_both_of_their_names() {
     let object = || json!({ "metadata": { "name": "a", "namespace": "default" } });
     for name in ["configmaps", "count/configmaps"] {

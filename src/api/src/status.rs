@@ -141,8 +141,8 @@ struct Inner {
     cont: String,
     /// `Warning` texts that go with the answer.
     warnings: Vec<String>,
-    /// A further header of the answer.
-    header: Option<(HeaderName, HeaderValue)>,
+    /// Further headers of the answer.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The answer of a fallible step on a request's path.
@@ -160,7 +160,7 @@ impl ApiError {
             log: None,
             cont: String::new(),
             warnings: Vec::new(),
-            header: None,
+            headers: Vec::new(),
         }))
     }
 
@@ -335,13 +335,13 @@ impl ApiError {
     /// Sets a header that goes with the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.header = Some((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
-    /// The header that goes with the answer.
-    pub fn header(&self) -> Option<&(HeaderName, HeaderValue)> {
-        self.0.header.as_ref()
+    /// The headers that go with the answer.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
     }
 
     /// What the client is warned of beside the error.

@@ -193,7 +193,7 @@ impl Ready {
             policy: settings.audit,
             authenticator,
             chain: authorities.chain.clone(),
-            fairness,
+            fairness: fairness.clone(),
         };
         let dispatch = Dispatch {
             rest,
@@ -204,6 +204,7 @@ impl Ready {
             posture: settings.posture,
             authorities,
             budgets: settings.budgets.clone(),
+            fairness,
         };
         let api = stack(gates, dispatch);
         let listener = Listener {

@@ -9,7 +9,9 @@
 
 mod level;
 mod schema;
+mod stamp;
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -18,11 +20,12 @@ use std::task::{Context, Poll};
 
 use http::Response;
 use parking_lot::RwLock;
-use portcullis_api::{ApiError, Body, Object, RequestInfo, UserInfo};
+use portcullis_api::{ApiError, Body, Object, RequestInfo, UserInfo, Verb};
 use tower::{Layer, Service};
 
 use self::level::{Level, Seat};
 use self::schema::Table;
+use self::stamp::Stamp;
 use crate::attributes::Attributes;
 use crate::chain::MASTERS;
 use crate::evidence::{Effective, Seated};
@@ -50,20 +53,40 @@ impl Fairness {
         *self.table.write() = Arc::new(Table::new(objects, self.seats));
     }
 
-    fn place(&self, user: &UserInfo, info: &RequestInfo) -> Place {
-        if info.is_long_running() || user.in_group(MASTERS) {
-            return Place::Free;
+    /// The seats of all levels, in Prometheus' text form. Levels come and go with their objects, so these are
+    /// no gauges of the recorder, which forgets none.
+    pub fn exposition(&self) -> String {
+        let mut text = String::new();
+        for (metric, help) in SEATS {
+            let _ = writeln!(text, "# HELP {metric} {help}\n# TYPE {metric} gauge");
+            for (level, seats) in self.table.read().seats() {
+                let _ = writeln!(text, "{metric}{{priority_level=\"{level}\"}} {seats}");
+            }
+        }
+        text
+    }
+
+    fn place(&self, user: &UserInfo, info: &RequestInfo) -> (Place, Option<Stamp>) {
+        if info.is_long_running() && info.verb != Verb::Watch {
+            return (Place::Free, None);
         }
         let attributes = Attributes::from(info);
         let table = self.table.read();
-        let Some(schema) = table.classify(user, &attributes) else { return Place::Free };
-        let Some(level) = &schema.level else { return Place::Free };
-        match level.try_sit() {
+        let Some(schema) = table.classify(user, &attributes) else { return (Place::Free, None) };
+        let level = schema.level.as_ref().filter(|_| !info.is_long_running() && !user.in_group(MASTERS));
+        let place = level.map_or(Place::Free, |level| match level.try_sit() {
             Some(seat) => Place::Seat(seat),
             None => Place::Queue(Arc::clone(level), table.flow(schema, user, &attributes)),
-        }
+        });
+        (place, schema.stamp.clone())
     }
 }
+
+/// What a level has and may have; they are the same, since levels lend each other no seats.
+const SEATS: [(&str, &str); 2] = [
+    ("apiserver_flowcontrol_nominal_limit_seats", "Seats that each priority level has by its shares."),
+    ("apiserver_flowcontrol_current_limit_seats", "Seats that each priority level may fill now."),
+];
 
 /// Where a request goes.
 enum Place {
@@ -134,10 +157,20 @@ where
     fn call(&mut self, request: Effective) -> Self::Future {
         let next = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, next);
-        let place = self.fairness.place(request.user(), request.info());
+        let (place, stamp) = self.fairness.place(request.user(), request.info());
         Box::pin(async move {
-            let _seat = place.seat().await?;
-            ready.call(Seated::assertion(request)).await
+            let answer = match place.seat().await {
+                Ok(_seat) => ready.call(Seated::assertion(request)).await,
+                Err(refused) => Err(refused),
+            };
+            let Some(stamp) = stamp else { return answer };
+            match answer {
+                Ok(mut response) => {
+                    stamp.put_on(response.headers_mut());
+                    Ok(response)
+                }
+                Err(error) => Err(stamp.put_beside(error)),
+            }
         })
     }
 }

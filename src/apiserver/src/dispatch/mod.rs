@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use http::request::Parts;
 use http::{Method, Response};
 use portcullis_api::{ApiError, Body, Value};
-use portcullis_authz::{Authorities, Authorized, Budgets};
+use portcullis_authz::{Authorities, Authorized, Budgets, Fairness};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
@@ -44,6 +44,7 @@ pub(crate) struct Dispatch {
     pub(crate) posture: Option<Posture>,
     pub(crate) authorities: Authorities,
     pub(crate) budgets: Budgets,
+    pub(crate) fairness: Arc<Fairness>,
 }
 
 impl Service<Authorized> for Dispatch {
@@ -130,7 +131,10 @@ impl Dispatch {
     fn exposition(&self) -> Response<Body> {
         policy::measure(&self.authorities);
         counted::measure(&self.budgets);
-        let mut response = respond::text(http::StatusCode::OK, self.metrics.render());
+        let mut response = respond::text(
+            http::StatusCode::OK,
+            format!("{}{}", self.metrics.render(), self.fairness.exposition()),
+        );
         let media = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(http::header::CONTENT_TYPE, media);
         response

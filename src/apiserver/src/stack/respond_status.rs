@@ -76,7 +76,7 @@ where
 
 /// Puts what was learned before the request was refused beside the refusal.
 fn warned(mut response: Response<Body>, error: &ApiError) -> Response<Body> {
-    if let Some((name, value)) = error.header() {
+    for (name, value) in error.headers() {
         response.headers_mut().insert(name.clone(), value.clone());
     }
     for header in error.warnings().iter().filter_map(|text| warning::header(text)) {

@@ -32,7 +32,7 @@ async fn an_answer_names_its_decision_and_a_refusal_tells_only_that() {
     let answer = authorize(&UserInfo::new("root", [MASTERS]), Verb::Delete).await.unwrap();
     assert!(answer.headers().contains_key(DECISION_ID));
     let error = authorize(&UserInfo::new("u", [""; 0]), Verb::Delete).await.unwrap_err();
-    let id = error.header().map(|(_, id)| id.to_str().unwrap().to_owned()).unwrap();
+    let id = error.headers()[0].1.to_str().unwrap().to_owned();
     let words = format!("portcullis: decision {id}; those who may read it: portcullis policy explain {id}");
     assert_eq!(error.warnings(), [words]);
 }
@@ -52,7 +52,7 @@ async fn by_webhook(hook: &Hook, verb: Verb) -> Result<Response<Body>, ApiError>
         gate.oneshot(Seated::assertion(effective(&UserInfo::new("u", [""; 0]), &info(verb, "p")))).await;
     let id = match &answer {
         Ok(response) => response.headers()[DECISION_ID].to_str().unwrap().to_owned(),
-        Err(error) => error.header().unwrap().1.to_str().unwrap().to_owned(),
+        Err(error) => error.headers()[0].1.to_str().unwrap().to_owned(),
     };
     let record = chain.receipts().find(&id).unwrap();
     assert_eq!(record.receipt.authorizer(), Some("hook"), "the receipt names the webhook");

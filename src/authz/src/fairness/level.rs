@@ -49,6 +49,11 @@ impl Level {
         Arc::new(Self { limits, taken, waiting, queues: Mutex::default() })
     }
 
+    /// How many are served at once.
+    pub(super) fn seats(&self) -> usize {
+        self.limits.seats
+    }
+
     /// A seat at once, if one is free and nobody waits.
     pub(super) fn try_sit(self: &Arc<Self>) -> Option<Seat> {
         (self.waiting.load(SeqCst) == 0 && self.take()).then(|| Seat(Some(Arc::clone(self))))

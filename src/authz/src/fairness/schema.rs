@@ -7,6 +7,7 @@ use std::sync::Arc;
 use portcullis_api::{Object, UserInfo, Value};
 
 use super::level::{Level, Limits};
+use super::stamp::Stamp;
 use crate::attributes::{Attributes, Resource, Subject};
 use crate::rbac::{Words, url_matches, words};
 
@@ -16,6 +17,7 @@ const DEFAULT_SHARES: u64 = 30;
 /// All schemas in the order of their precedence.
 pub(super) struct Table {
     schemas: Vec<Schema>,
+    seats: Vec<(Box<str>, usize)>,
     hasher: RandomState,
 }
 
@@ -25,6 +27,8 @@ pub(super) struct Schema {
     precedence: i64,
     /// `None` is exempt.
     pub(super) level: Option<Arc<Level>>,
+    /// What answers say of it; nothing while it is not stored.
+    pub(super) stamp: Option<Stamp>,
     distinguisher: Distinguisher,
     rules: Vec<Rule>,
 }
@@ -68,7 +72,15 @@ impl Table {
         let schemas = objects.filter(|o| o.kind() == "FlowSchema");
         let mut schemas: Vec<Schema> = schemas.filter_map(|o| Schema::from_object(o, &levels)).collect();
         schemas.sort_by(|a, b| (a.precedence, &a.name).cmp(&(b.precedence, &b.name)));
-        Self { schemas, hasher: RandomState::new() }
+        let mut seats: Vec<_> =
+            levels.iter().map(|(name, place)| (Box::from(*name), place.seats())).collect();
+        seats.sort();
+        Self { schemas, seats, hasher: RandomState::new() }
+    }
+
+    /// How many seats each level has, by name; an exempt one counts none.
+    pub(super) fn seats(&self) -> &[(Box<str>, usize)] {
+        &self.seats
     }
 
     /// The schema of a request; the last one takes what no other does.
@@ -87,10 +99,23 @@ impl Table {
     }
 }
 
+/// A priority level as schemas find it.
+struct Place<'a> {
+    uid: &'a str,
+    /// `None` is exempt.
+    level: Option<Arc<Level>>,
+}
+
+impl Place<'_> {
+    fn seats(&self) -> usize {
+        self.level.as_ref().map_or(0, |level| level.seats())
+    }
+}
+
 fn levels<'a>(
     objects: impl Iterator<Item = &'a Object> + Clone,
     seats: usize,
-) -> HashMap<&'a str, Option<Arc<Level>>> {
+) -> HashMap<&'a str, Place<'a>> {
     let shares = |o: &Object| {
         let shares = o.at(&["spec", "limited", "nominalConcurrencyShares"]).and_then(Value::as_u64);
         if is_exempt(o) { 0 } else { shares.unwrap_or(DEFAULT_SHARES) }
@@ -98,7 +123,7 @@ fn levels<'a>(
     let all = objects.clone().map(shares).sum::<u64>().max(1);
     let part = |o: &Object| usize::try_from((seats as u64 * shares(o)).div_ceil(all)).unwrap_or(seats);
     let level = |o| if is_exempt(o) { None } else { Some(Level::new(limits(o, part(o)))) };
-    objects.map(|o| (o.name(), level(o))).collect()
+    objects.map(|o| (o.name(), Place { uid: o.uid(), level: level(o) })).collect()
 }
 
 fn is_exempt(level: &Object) -> bool {
@@ -122,8 +147,8 @@ fn limits(level: &Object, seats: usize) -> Limits {
 }
 
 impl Schema {
-    fn from_object(object: &Object, levels: &HashMap<&str, Option<Arc<Level>>>) -> Option<Self> {
-        let level = object.str_at(&["spec", "priorityLevelConfiguration", "name"]);
+    fn from_object(object: &Object, levels: &HashMap<&str, Place<'_>>) -> Option<Self> {
+        let place = levels.get(object.str_at(&["spec", "priorityLevelConfiguration", "name"]))?;
         let distinguisher = match object.str_at(&["spec", "distinguisherMethod", "type"]) {
             "ByUser" => Distinguisher::User,
             "ByNamespace" => Distinguisher::Namespace,
@@ -134,7 +159,8 @@ impl Schema {
         Some(Self {
             name: object.name().into(),
             precedence: precedence.unwrap_or(1000),
-            level: levels.get(level)?.clone(),
+            level: place.level.clone(),
+            stamp: Stamp::of(object.uid(), place.uid),
             distinguisher,
             rules: rules.into_iter().flatten().map(Rule::from_value).collect(),
         })

@@ -52,6 +52,57 @@ async fn masters_and_streams_need_no_seat() {
     assert_eq!(crowd(user("u"), Verb::Watch, 20).await, (20, 0));
 }
 
+/// All platform objects as if they were stored.
+fn stored() -> Vec<Object> {
+    let objects = crate::policies::platform_objects().iter().map(|(_, object)| object.clone());
+    let identify = |mut object: Object| {
+        let uid = format!("{}/{}", object.kind(), object.name());
+        object.set_meta_str("uid", &uid);
+        object
+    };
+    objects.map(identify).collect()
+}
+
+#[tokio::test]
+async fn answers_say_where_their_requests_were_put() {
+    let objects = stored();
+    let fairness = Arc::new(Fairness::new(objects.iter(), 10));
+    let gate = |answer: fn() -> Result<Response<Body>, ApiError>| {
+        FairnessLayer::new(Arc::clone(&fairness)).layer(service_fn(move |_: Seated| async move { answer() }))
+    };
+    let good = gate(|| Ok(Response::new(body::empty())));
+    let root = UserInfo::new("root", [MASTERS]);
+    let cases = [
+        (user("u"), Verb::Get, Some(("global-default", "global-default"))),
+        (user("u"), Verb::Watch, Some(("global-default", "global-default"))),
+        (root, Verb::Get, Some(("exempt", "exempt"))),
+    ];
+    for (who, verb, expected) in cases {
+        let answer = good.clone().oneshot(effective(&who, &info(verb, "p"))).await.unwrap();
+        let text = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap());
+        let seen = text("x-kubernetes-pf-flowschema-uid").zip(text("x-kubernetes-pf-prioritylevel-uid"));
+        let expected = expected.map(|(schema, level)| {
+            (format!("FlowSchema/{schema}"), format!("PriorityLevelConfiguration/{level}"))
+        });
+        assert_eq!(seen.map(|(a, b)| (a.to_owned(), b.to_owned())), expected, "{who:?} {verb:?}");
+    }
+    let bad = gate(|| Err(ApiError::bad_request("no")));
+    let error = bad.oneshot(effective(&user("u"), &info(Verb::Get, "p"))).await.unwrap_err();
+    assert_eq!(error.headers().len(), 2);
+}
+
+#[test]
+fn seats_are_told_and_forgotten_with_their_levels() {
+    let fairness = fairness(600);
+    let line = |name: &str, seats: usize| {
+        format!("apiserver_flowcontrol_nominal_limit_seats{{priority_level=\"{name}\"}} {seats}\n")
+    };
+    let text = fairness.exposition();
+    assert!(text.contains(&line("catch-all", 13)) && text.contains(&line("exempt", 0)), "{text}");
+    fairness.reload(std::iter::empty());
+    assert!(!fairness.exposition().contains("catch-all"));
+}
+
 #[tokio::test]
 async fn refusals_say_when_to_come_back() {
     let level = Level::new(level::Limits { seats: 0, queue: 0, waiting: 0 });

@@ -33,17 +33,10 @@ static KIND: Kind = Kind::cluster(meta::dns_subdomain, definition::create)
     .generation(&["spec"])
     .on_create(remember_stored_version)
     .on_update(|new, _| remember_stored_version(new))
-    .warns(|new, old| unenforced(new).into_iter().chain(unrecognized(new, old)).collect())
+    .warns(unrecognized)
     .needs_version();
 
 static STATUS: Status = Status::new(definition::status).needs_version();
-
-/// What of a definition is stored but has no effect yet.
-fn unenforced(definition: &Object) -> Vec<String> {
-    let strategy = part(definition, "spec").pointer("/conversion/strategy");
-    let webhook = strategy.and_then(Value::as_str) == Some("Webhook");
-    Vec::from_iter(webhook.then(|| "portcullis: conversion webhooks are stored, not called".to_owned()))
-}
 
 /// Formats that mean nothing here; those that were there before are forgiven.
 fn unrecognized(new: &Object, old: Option<&Object>) -> Vec<String> {

@@ -1,9 +1,5 @@
-//! A checker of histories: clients on two servers read and write some keys at once; what they were told
-//! must be explained by one order of the writes, and a watch must be that order.
-//!
-//! Every write has a revision, so the order is known and need not be searched for: it is checked that
-//! revisions rise in real time, that reads return the newest value as of some revision between the
-//! read's begin and its end, and that the fold of the watch is what the store holds.
+//! Clients on two servers read and write some keys at once: what they were told must be explained by one order
+//! of the writes ([`order`]), and a watch must be that order: its fold is what the store holds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,25 +13,11 @@ use portcullis_storage::{
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::members::{Cluster, binaries};
+use crate::order::{Done, What, check};
 
 const PREFIX: &str = "/registry/configmaps/";
 const KEYS: u32 = 4;
 const CLIENTS: u64 = 6;
-
-/// What a client did, with the moments it began and ended at.
-#[derive(Debug)]
-struct Done {
-    begun: u64,
-    ended: u64,
-    key: Key,
-    what: What,
-}
-
-#[derive(Debug)]
-enum What {
-    Wrote { revision: Revision, value: Option<Bytes> },
-    Read { value: Option<Bytes> },
-}
 
 /// Operations of one client; `PORTCULLIS_HISTORY=10000` for a long run.
 fn length() -> usize {
@@ -63,12 +45,13 @@ async fn client(store: Arc<dyn Store>, caches: Arc<Caches>, clock: Arc<AtomicU64
             let txn = Txn { guards: vec![Guard { key: key.clone(), expect }], ops: vec![op], outbox: None };
             match store.commit(txn).await.unwrap() {
                 CommitOutcome::Committed { revision, .. } => {
-                    What::Wrote { revision, value: value.map(|value| tag(&value)) }
+                    What::Wrote { revision: revision.0, value: value.map(|value| tag(&value)) }
                 }
                 CommitOutcome::Conflict { .. } => continue,
             }
         };
-        done.push(Done { begun, ended: clock.fetch_add(1, Ordering::SeqCst), key, what });
+        let ended = clock.fetch_add(1, Ordering::SeqCst);
+        done.push(Done { begun, ended, key: key.to_string(), what });
     }
     done
 }
@@ -79,46 +62,9 @@ fn object(tag: &str) -> Bytes {
 }
 
 /// What tells one write from another.
-fn tag(body: &[u8]) -> Bytes {
+fn tag(body: &[u8]) -> String {
     let object: serde_json::Value = serde_json::from_slice(body).unwrap();
-    object["data"]["tag"].as_str().unwrap().to_owned().into()
-}
-
-/// Every version of a key: from which revision on it was what.
-type Versions = BTreeMap<Key, BTreeMap<Revision, Option<Bytes>>>;
-
-fn check(history: &[Done], start: Revision) {
-    let mut versions = Versions::new();
-    for done in history {
-        if let What::Wrote { revision, value } = &done.what {
-            let before = versions.entry(done.key.clone()).or_default().insert(*revision, value.clone());
-            assert!(before.is_none(), "two writes at revision {revision}");
-        }
-    }
-    for done in history {
-        // Everything that had ended before this began comes before it.
-        let past =
-            history.iter().filter(|other| other.ended < done.begun).filter_map(wrote).max().unwrap_or(start);
-        match &done.what {
-            What::Wrote { revision, .. } => assert!(*revision > past, "{done:?} after {past}"),
-            What::Read { value } => {
-                let after = history.iter().filter(|other| other.begun > done.ended).filter_map(wrote).min();
-                let after = after.unwrap_or(Revision(u64::MAX));
-                let known = versions.get(&done.key).cloned().unwrap_or_default();
-                let at_begin = known.range(..=past).next_back().and_then(|(_, value)| value.clone());
-                let meanwhile = known.range(past.next()..after).map(|(_, value)| value.clone());
-                let mut allowed = std::iter::once(at_begin).chain(meanwhile);
-                assert!(allowed.any(|allowed| allowed == *value), "{done:?} between {past} and {after}");
-            }
-        }
-    }
-}
-
-fn wrote(done: &Done) -> Option<Revision> {
-    match done.what {
-        What::Wrote { revision, .. } => Some(revision),
-        What::Read { .. } => None,
-    }
+    object["data"]["tag"].as_str().unwrap().to_owned()
 }
 
 /// Runs clients on some servers of one store, then checks what they saw.
@@ -138,15 +84,15 @@ async fn run(stores: Vec<Arc<dyn Store>>) {
     }
     let history: Vec<Done> =
         futures::future::try_join_all(clients).await.unwrap().into_iter().flatten().collect();
-    check(&history, start);
+    check(&history, start.0);
 
     let end = stores[0].fresh().await.unwrap();
     let held = stores[0].range(Range::prefix(PREFIX)).await.unwrap();
-    let held: BTreeMap<Key, Bytes> = held.kvs.into_iter().map(|kv| (kv.key, tag(&kv.value))).collect();
-    let last = history.iter().filter_map(wrote).max().unwrap_or(end);
+    let held: BTreeMap<Key, String> = held.kvs.into_iter().map(|kv| (kv.key, tag(&kv.value))).collect();
+    let last = history.iter().filter_map(Done::wrote).max().map_or(end, Revision);
     for (mut watcher, caches) in watchers {
         caches.store().wait_until(end).await.unwrap();
-        let mut fold: BTreeMap<Key, Bytes> = BTreeMap::new();
+        let mut fold: BTreeMap<Key, String> = BTreeMap::new();
         let mut seen = start;
         while seen < last {
             for event in watcher.next_batch().await.unwrap() {

@@ -14,5 +14,7 @@
 mod history;
 mod members;
 mod moved;
+#[path = "../support/order.rs"]
+mod order;
 mod single;
 mod together;

@@ -30,6 +30,12 @@ pub(super) struct At {
     /// The key of that certificate.
     #[arg(long, value_name = "FILE")]
     etcd_keyfile: Option<PathBuf>,
+    /// The user of etcd's that this is.
+    #[arg(long, value_name = "NAME")]
+    etcd_username: Option<String>,
+    /// File with that user's password, on one line.
+    #[arg(long, value_name = "FILE")]
+    etcd_password_file: Option<PathBuf>,
     /// What all keys in etcd start with.
     #[arg(long, value_name = "PREFIX")]
     etcd_prefix: Option<String>,
@@ -57,6 +63,8 @@ impl At {
             etcd_cafile: self.etcd_cafile.clone(),
             etcd_certfile: self.etcd_certfile.clone(),
             etcd_keyfile: self.etcd_keyfile.clone(),
+            etcd_username: self.etcd_username.clone(),
+            etcd_password_file: self.etcd_password_file.clone(),
             etcd_prefix: self.etcd_prefix.clone(),
             encryption_provider_config: self.encryption_provider_config.clone(),
             ..ServeOptions::default()

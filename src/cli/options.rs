@@ -208,6 +208,12 @@ pub(crate) struct ServeOptions {
     /// The key of that certificate.
     #[arg(long, value_name = "FILE")]
     pub(crate) etcd_keyfile: Option<PathBuf>,
+    /// The user of etcd's that this server is, where its certificate does not say so.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) etcd_username: Option<String>,
+    /// File with that user's password, on one line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) etcd_password_file: Option<PathBuf>,
     /// What all keys in etcd start with; /registry by default.
     #[arg(long, value_name = "PREFIX")]
     pub(crate) etcd_prefix: Option<String>,
@@ -349,6 +355,8 @@ impl ServeOptions {
             etcd_cafile: self.etcd_cafile.or(file.etcd_cafile),
             etcd_certfile: self.etcd_certfile.or(file.etcd_certfile),
             etcd_keyfile: self.etcd_keyfile.or(file.etcd_keyfile),
+            etcd_username: self.etcd_username.or(file.etcd_username),
+            etcd_password_file: self.etcd_password_file.or(file.etcd_password_file),
             etcd_prefix: self.etcd_prefix.or(file.etcd_prefix),
             etcd_compaction_interval: self.etcd_compaction_interval.or(file.etcd_compaction_interval),
             encryption_provider_config: self.encryption_provider_config.or(file.encryption_provider_config),

@@ -97,6 +97,7 @@ pub(crate) fn etcd_options(options: &ServeOptions, dir: &DataDir) -> Result<Opti
         etcd.compaction_interval = lifetime::go("--etcd-compaction-interval", text)?;
     }
     etcd.tls = tls(options)?;
+    etcd.user = user(options)?;
     etcd.server = server_id(dir)?;
     Ok(Some(etcd))
 }
@@ -107,6 +108,8 @@ fn unused(options: &ServeOptions) -> Result<(), Failure> {
         ("--etcd-cafile", options.etcd_cafile.is_some()),
         ("--etcd-certfile", options.etcd_certfile.is_some()),
         ("--etcd-keyfile", options.etcd_keyfile.is_some()),
+        ("--etcd-username", options.etcd_username.is_some()),
+        ("--etcd-password-file", options.etcd_password_file.is_some()),
         ("--etcd-prefix", options.etcd_prefix.is_some()),
         ("--etcd-compaction-interval", options.etcd_compaction_interval.is_some()),
     ];
@@ -138,6 +141,19 @@ fn tls(options: &ServeOptions) -> Result<Option<EtcdTls>, Failure> {
                 .fix("name the authority that etcd's own certificate is checked against"))
         }
         None => Ok(None),
+    }
+}
+
+fn user(options: &ServeOptions) -> Result<Option<(String, secrecy::SecretString)>, Failure> {
+    match (&options.etcd_username, &options.etcd_password_file) {
+        (Some(name), Some(file)) => {
+            let mut password = read(file, "--etcd-password-file")?;
+            password.truncate(password.trim_end_matches(['\r', '\n']).len());
+            Ok(Some((name.clone(), password.into())))
+        }
+        (None, None) => Ok(None),
+        _ => Err(Failure::new("a user of etcd's is named without a password, or a password without a user")
+            .fix("give both --etcd-username and --etcd-password-file")),
     }
 }
 
@@ -194,5 +210,20 @@ mod tests {
         assert!(unused(&options).is_err());
         let half = ServeOptions { etcd_certfile: Some("c".into()), ..ServeOptions::default() };
         assert!(tls(&half).is_err());
+        let half = ServeOptions { etcd_username: Some("u".into()), ..ServeOptions::default() };
+        assert!(user(&half).is_err() && unused(&half).is_err());
+    }
+
+    #[test]
+    fn a_password_is_the_line_of_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "pass word\n").unwrap();
+        let options = ServeOptions {
+            etcd_username: Some("root".into()),
+            etcd_password_file: Some(file.path().to_owned()),
+            ..ServeOptions::default()
+        };
+        let (name, password) = user(&options).unwrap().unwrap();
+        assert_eq!((&*name, secrecy::ExposeSecret::expose_secret(&password)), ("root", "pass word"));
     }
 }

@@ -10,8 +10,10 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use super::credentials::Credentials;
 use super::failure;
 use super::options::{EtcdOptions, EtcdTls};
+use super::proto::AuthenticateResponse;
 use crate::StoreError;
 
 /// How upstream's client keeps a connection alive.
@@ -29,12 +31,14 @@ pub(super) const COMPACT: Method = Method("/etcdserverpb.KV/Compact");
 pub(super) const WATCH: Method = Method("/etcdserverpb.Watch/Watch");
 pub(super) const LEASE_GRANT: Method = Method("/etcdserverpb.Lease/LeaseGrant");
 pub(super) const STATUS: Method = Method("/etcdserverpb.Maintenance/Status");
+const AUTHENTICATE: Method = Method("/etcdserverpb.Auth/Authenticate");
 
 /// All members.
 pub(super) struct Cluster {
     members: Vec<Channel>,
     current: AtomicUsize,
     timeout: Duration,
+    credentials: Credentials,
 }
 
 impl Cluster {
@@ -44,7 +48,8 @@ impl Cluster {
         if members.is_empty() {
             return Err(StoreError::Invalid("no etcd server is named".to_owned()));
         }
-        Ok(Self { members, current: AtomicUsize::new(0), timeout: options.timeout })
+        let credentials = Credentials::new(options.user.clone());
+        Ok(Self { members, current: AtomicUsize::new(0), timeout: options.timeout, credentials })
     }
 
     /// Makes a call that changes nothing: another member is asked when one fails.
@@ -109,8 +114,10 @@ impl Cluster {
         A: Message + Default + 'static,
     {
         let (place, channel) = self.member()?;
+        self.authenticate(&channel).await.map_err(|status| failure::refused("watch", status))?;
         let mut grpc = client(channel);
         let mut request = tonic::Request::new(requests);
+        self.credentials.show(request.metadata_mut());
         // Ends the stream when the member loses its leader, rather than letting it go quiet.
         request.metadata_mut().insert("hasleader", tonic::metadata::MetadataValue::from_static("true"));
         let path = PathAndQuery::from_static(method.0);
@@ -135,6 +142,11 @@ impl Cluster {
         self.unary(channel, method, call).await.map_err(|status| failure::refused("tell its version", status))
     }
 
+    /// Asks for another token before the next call: a stream that ended does not say whether it was for its token.
+    pub(super) fn renew(&self) {
+        self.credentials.forget();
+    }
+
     /// Uses the next member from now on, if this one is still in use.
     pub(super) fn leave(&self, place: usize) {
         let next = (place + 1) % self.members.len().max(1);
@@ -157,16 +169,41 @@ impl Cluster {
         Ok((place, channel))
     }
 
+    /// Makes a call; once more if etcd refused it for its token alone, before it looked at it.
     async fn unary<Q, A>(&self, channel: Channel, method: Method, call: Q) -> Result<A, Status>
+    where
+        Q: Message + Clone + 'static,
+        A: Message + Default + 'static,
+    {
+        self.authenticate(&channel).await?;
+        match self.once(channel.clone(), method, call.clone()).await {
+            Err(status) if self.credentials.outlived(&status) => {
+                self.authenticate(&channel).await?;
+                self.once(channel, method, call).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Gets a token if one is needed.
+    async fn authenticate(&self, channel: &Channel) -> Result<(), Status> {
+        let Some(question) = self.credentials.lacking() else { return Ok(()) };
+        let answer: AuthenticateResponse = self.once(channel.clone(), AUTHENTICATE, question).await?;
+        self.credentials.keep(&answer.token)
+    }
+
+    async fn once<Q, A>(&self, channel: Channel, method: Method, call: Q) -> Result<A, Status>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
         let mut grpc = client(channel);
         let path = PathAndQuery::from_static(method.0);
+        let mut request = tonic::Request::new(call);
+        self.credentials.show(request.metadata_mut());
         let answer = tokio::time::timeout(self.timeout, async {
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            grpc.unary(tonic::Request::new(call), path, ProstCodec::<Q, A>::default()).await
+            grpc.unary(request, path, ProstCodec::<Q, A>::default()).await
         });
         answer.await.map_err(|_| self.overdue())?.map(tonic::Response::into_inner)
     }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::Core;
@@ -24,6 +25,9 @@ use crate::{Change, Range, Revision, StoreError};
 
 /// How long a wait goes on before etcd is asked how far the watch is.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// The part of a call's time after which a watch that says nothing, though asked, is opened at another member. A
+/// connection that is dead is noticed much later.
+const QUIET_FOR: u32 = 3;
 /// Between attempts to open the watch again, at most.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a member may take to tell its version.
@@ -68,6 +72,7 @@ impl Feed {
             let place = self.core.cluster.in_use();
             let End::Broken(error) = self.follow().await else { return };
             self.core.cluster.leave(place);
+            self.core.cluster.renew();
             if self.core.publisher.current() > before {
                 pause = FIRST_PAUSE;
             }
@@ -95,14 +100,22 @@ impl Feed {
         let after = self.core.publisher.current();
         let (requests, mut stream, place) = open(&self.core, after).await?;
         let progress = self.tells_progress(place).await;
+        // Since when the watch has not said what it was asked for.
+        let mut asked: Option<Instant> = None;
         loop {
             tokio::select! {
                 message = stream.message() => {
+                    asked = None;
                     let message = message.map_err(|status| super::failure::refused("watch", status))?;
                     let message = message.ok_or_else(ended)?;
                     self.take(message, progress).await?;
                 }
-                () = stuck(&mut self.wanted, &self.core) => self.nudge(&requests, progress),
+                () = stuck(&mut self.wanted, &self.core) => {
+                    if asked.get_or_insert_with(Instant::now).elapsed() > self.core.timeout / QUIET_FOR {
+                        return Err(End::Broken(quiet()));
+                    }
+                    self.nudge(&requests, progress);
+                }
             }
         }
     }
@@ -212,6 +225,10 @@ pub(super) fn refuse_cancelled(message: &WatchResponse) -> Result<(), StoreError
         return Err(StoreError::Unavailable { doing: "watch", reason, source: None });
     }
     Ok(())
+}
+
+fn quiet() -> StoreError {
+    StoreError::Unavailable { doing: "watch", reason: "the stream went quiet".to_owned(), source: None }
 }
 
 fn ended() -> StoreError {

@@ -15,6 +15,7 @@
 mod clock;
 mod cluster;
 mod compactor;
+mod credentials;
 mod failure;
 mod feed;
 mod fill;

@@ -11,6 +11,8 @@ pub struct EtcdOptions {
     pub prefix: String,
     /// How to speak TLS, for `https://` endpoints.
     pub tls: Option<EtcdTls>,
+    /// The name and password of a user of etcd's, if it asks for one that no certificate names.
+    pub user: Option<(String, secrecy::SecretString)>,
     /// Names this server's outbox, so that a restarted server finds what it left.
     pub server: String,
     /// How often old revisions are forgotten; zero for never.
@@ -35,6 +37,7 @@ impl EtcdOptions {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             prefix: "/registry".to_owned(),
             tls: None,
+            user: None,
             server: "apiserver".to_owned(),
             compaction_interval: Duration::from_secs(300),
             timeout: Duration::from_secs(15),

@@ -11,10 +11,14 @@
     reason = "the helpers of a test fail it"
 )]
 
+mod access;
+mod faults;
 mod history;
 mod members;
 mod moved;
 #[path = "../support/order.rs"]
 mod order;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod single;
 mod together;

@@ -9,19 +9,31 @@ use std::time::{Duration, Instant};
 use portcullis_storage::{Etcd, EtcdOptions};
 use tempfile::TempDir;
 
-/// The binaries to test with.
+/// The binaries to test with: those that are named, or `etcd` and `etcd-3.*` of the `PATH`.
 pub(crate) fn binaries() -> Vec<PathBuf> {
     let named =
         std::env::var_os("PORTCULLIS_ETCD").map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        || std::env::split_paths(&folders).map(|folder| folder.join("etcd")).find(|file| file.is_file());
-    let binaries = named.unwrap_or_else(|| found().into_iter().collect());
+    let binaries = named.unwrap_or_else(found);
     if binaries.is_empty() {
         // Past the harness, which keeps what a passing test prints.
         std::io::stderr().write_all(b"SKIPPED: there is no etcd on the PATH\n").unwrap();
     }
     binaries
+}
+
+fn found() -> Vec<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let files = std::env::split_paths(&folders)
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flat_map(|files| files.filter_map(Result::ok).map(|file| file.path()));
+    let is_etcd = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        (name == "etcd" || name.starts_with("etcd-3.")) && path.is_file()
+    };
+    let mut found: Vec<PathBuf> = files.filter(is_etcd).filter_map(|path| path.canonicalize().ok()).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// A cluster on loopback; its members die with it.
@@ -40,8 +52,21 @@ struct Member {
 impl Cluster {
     /// Starts some members and waits until they have a leader.
     pub(crate) fn start(binary: &std::path::Path, size: usize, extra: &[&str]) -> Self {
+        Self::start_at(binary, size, None, extra)
+    }
+
+    /// The same, with a given port for clients of the first.
+    pub(crate) fn start_at(
+        binary: &std::path::Path,
+        size: usize,
+        first: Option<u16>,
+        extra: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports: Vec<(u16, u16)> = (0..size).map(|_| (free_port(), free_port())).collect();
+        let mut ports: Vec<(u16, u16)> = (0..size).map(|_| (free_port(), free_port())).collect();
+        if let Some(first) = first {
+            ports[0].0 = first;
+        }
         let peer = |(at, (_, port)): (usize, &(u16, u16))| format!("m{at}=http://127.0.0.1:{port}");
         let all = ports.iter().enumerate().map(peer).collect::<Vec<_>>().join(",");
         let member = |(at, (client, peer)): (usize, &(u16, u16))| {
@@ -86,6 +111,38 @@ impl Cluster {
     /// Where clients reach the members.
     pub(crate) fn endpoints(&self) -> Vec<String> {
         self.members.iter().map(|member| format!("http://127.0.0.1:{}", member.client)).collect()
+    }
+
+    /// The ports of the members.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.members.iter().map(|member| member.client)
+    }
+
+    /// Asks the first member something by its gateway for JSON.
+    pub(crate) fn gateway(&self, path: &str, body: &str) -> String {
+        let length = body.len();
+        let answer = self.http(&format!(
+            "POST {path} HTTP/1.0\r\nHost: etcd\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        assert!(answer.split(' ').nth(1) == Some("200"), "{path}: {answer}");
+        answer
+    }
+
+    /// How often the first member was called by a method, by its own account.
+    pub(crate) fn calls(&self, method: &str) -> u64 {
+        let metrics = self.http("GET /metrics HTTP/1.0\r\nHost: etcd\r\n\r\n");
+        let named = format!("grpc_method=\"{method}\"");
+        let started = |line: &&str| line.starts_with("grpc_server_started_total{") && line.contains(&named);
+        let line = metrics.lines().find(started);
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+    }
+
+    fn http(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.members[0].client)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        answer
     }
 
     /// Options for a store on it that does not wait long.
@@ -134,6 +191,6 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

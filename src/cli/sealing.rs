@@ -340,11 +340,11 @@ fn custom(key: &str) -> Option<(String, String)> {
     group.contains('.').then(|| (group.to_owned(), resource.to_owned()))
 }
 
-/// Upstream's protobuf values as JSON.
-fn foreign(stored: &[u8]) -> Result<Vec<u8>, String> {
-    let decoded =
-        portcullis_schema::protobuf::decode_stored(stored).map_err(|error| error.message().to_owned())?;
-    serde_json::to_vec(decoded.object.map()).map_err(|error| error.to_string())
+/// What upstream's servers store otherwise, as this server would.
+fn foreign(key: &str, stored: &[u8]) -> Option<Result<Vec<u8>, String>> {
+    let read = portcullis_schema::read_stored(key, stored)?;
+    let object = read.map_err(|error| error.message().to_owned());
+    Some(object.and_then(|object| serde_json::to_vec(object.map()).map_err(|error| error.to_string())))
 }
 
 #[cfg(test)]

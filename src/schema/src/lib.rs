@@ -16,6 +16,7 @@ pub mod patch;
 pub mod protobuf;
 mod rows;
 mod schema;
+mod stored;
 pub mod types;
 pub mod yaml;
 
@@ -23,3 +24,4 @@ pub use decode::{DecodeError, Decoded, FieldValidation, MediaType, Untyped, deco
 pub use kind::{Kind, kind, kind_named, kinds, knows_group_version};
 pub use rows::{Column, Group, Row, Store, Subresource, Word, groups, row, row_of_group, row_of_kind, rows};
 pub use schema::Schema;
+pub use stored::read_stored;

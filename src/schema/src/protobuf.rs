@@ -13,7 +13,8 @@ mod special;
 mod wire;
 mod write;
 
-pub use envelope::{MAGIC, decode_stored, encode, encode_json, encode_watch_event};
+pub(crate) use envelope::decode_stored;
+pub use envelope::{MAGIC, encode, encode_json, encode_watch_event};
 pub use list::ListWriter;
 
 #[cfg(test)]

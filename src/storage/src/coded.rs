@@ -210,19 +210,17 @@ impl Observer for Opening {
     }
 }
 
-/// Reads the values that another implementation of the API stored in a form of its own.
-pub type Foreign = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync>;
+/// Reads a value that another implementation of the API stored under a key in a form of its own; `None` for one
+/// that is as it should be.
+pub type Foreign = Arc<dyn Fn(&str, &[u8]) -> Option<Result<Vec<u8>, String>> + Send + Sync>;
 
-/// What upstream's protobuf values begin with.
-const PROTOBUF: &[u8] = b"k8s\0";
-
-/// Keeps JSON as it is and reads upstream's protobuf.
+/// Keeps JSON as it is and reads what upstream stored otherwise.
 pub struct Plain {
     foreign: Foreign,
 }
 
 impl Plain {
-    /// A codec that has protobuf values read by `foreign`.
+    /// A codec that has other values read by `foreign`.
     pub fn new(foreign: Foreign) -> Self {
         Self { foreign }
     }
@@ -233,11 +231,11 @@ impl Codec for Plain {
         Ok(value)
     }
 
-    fn open(&self, _: &str, stored: Bytes) -> Result<Bytes, CodecError> {
-        if !stored.starts_with(PROTOBUF) {
-            return Ok(stored);
+    fn open(&self, key: &str, stored: Bytes) -> Result<Bytes, CodecError> {
+        match (self.foreign)(key, &stored) {
+            None => Ok(stored),
+            Some(read) => read.map(Bytes::from).map_err(CodecError),
         }
-        (self.foreign)(&stored).map(Bytes::from).map_err(CodecError)
     }
 
     fn is_stale(&self, _: &str, _: &[u8]) -> bool {

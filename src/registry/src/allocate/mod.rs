@@ -247,7 +247,7 @@ fn address_object(address: IpAddr, service: &Object) -> Result<Bytes> {
             },
         },
         "spec": { "parentRef": {
-            "group": "", "resource": "services", "namespace": service.namespace(), "name": service.name(),
+            "resource": "services", "namespace": service.namespace(), "name": service.name(),
         } },
     });
     let Value::Object(map) = object else { return Err(ApiError::internal("an address is not an object")) };

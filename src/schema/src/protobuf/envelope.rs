@@ -68,6 +68,14 @@ impl Kind {
             Some(message) => message,
         };
         let envelope = Envelope::read(message).map_err(|refusal| unrecognized(&refusal.to_string()))?;
+        self.decode_envelope(&envelope, validation)
+    }
+
+    fn decode_envelope(
+        &self,
+        envelope: &Envelope<'_>,
+        validation: FieldValidation,
+    ) -> Result<Decoded, DecodeError> {
         let tree = envelope.tree(self.root_struct());
         // The kind is checked even where the message cannot be read: an other kind's message may well not be.
         let failed = tree.as_ref().err().copied();
@@ -80,16 +88,21 @@ impl Kind {
     }
 }
 
-/// Reads a protobuf value that names its own kind, as upstream's servers store them.
-pub fn decode_stored(body: &[u8]) -> Result<Decoded, DecodeError> {
+/// Reads a protobuf value that names its own kind, as upstream's servers store them. `known` finds the kind to
+/// read it as, which may be of another version with the same fields.
+pub(crate) fn decode_stored(
+    body: &[u8],
+    known: impl Fn(&str, &str, &str) -> Option<&'static Kind>,
+) -> Result<(&'static Kind, Decoded), DecodeError> {
     let unrecognized = |message: String| DecodeError::Unrecognized { message };
     let message =
         body.strip_prefix(MAGIC).ok_or_else(|| unrecognized("it is no protobuf value".to_owned()))?;
-    let envelope = Envelope::read(message).map_err(|refusal| unrecognized(refusal.to_string()))?;
+    let mut envelope = Envelope::read(message).map_err(|refusal| unrecognized(refusal.to_string()))?;
     let (group, version) = envelope.api_version.split_once('/').unwrap_or(("", &envelope.api_version));
-    let kind = crate::kind::kind_named(group, version, &envelope.kind);
     let unknown = || unrecognized(format!("no kind {:?} in {:?}", envelope.kind, envelope.api_version));
-    kind.ok_or_else(unknown)?.decode_protobuf(body, FieldValidation::Ignore)
+    let kind = known(group, version, &envelope.kind).ok_or_else(unknown)?;
+    kind.api_version().clone_into(&mut envelope.api_version);
+    Ok((kind, kind.decode_envelope(&envelope, FieldValidation::Ignore)?))
 }
 
 /// Writes what an object is.

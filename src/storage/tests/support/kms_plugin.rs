@@ -69,7 +69,13 @@ impl Plugin {
         Self::resume(socket, Arc::new(Mutex::new(behaviour)))
     }
 
-    fn resume(socket: &Path, behaviour: Arc<Mutex<Behaviour>>) -> Self {
+    /// How it behaves and the keys it has, to start it again with.
+    pub fn keys(&self) -> Arc<Mutex<Behaviour>> {
+        self.behaviour.clone()
+    }
+
+    /// Starts one as it was before.
+    pub fn resume(socket: &Path, behaviour: Arc<Mutex<Behaviour>>) -> Self {
         let _ = std::fs::remove_file(socket);
         let (stop, mut stopped) = tokio::sync::oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();

@@ -170,7 +170,7 @@ async fn a_sick_plugin_is_coasted_on_for_a_while_and_then_nothing_is_written() {
     let failed = |encryption: &Encryption| encryption.seal(KEY, Bytes::from_static(VALUE)).err();
     let begun = std::time::Instant::now();
     while failed(&watching).is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it never expires");
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never expires");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(failed(&watching).unwrap().to_string().contains("expired"));
@@ -181,7 +181,7 @@ async fn a_sick_plugin_is_coasted_on_for_a_while_and_then_nothing_is_written() {
     let mut changed = encryption.changed.subscribe();
     bench.plugin = Plugin::start(&socket.join("kms.sock"));
     bench.plugin.behaviour().refuses = true;
-    tokio::time::timeout(Duration::from_secs(10), changed.changed()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), changed.changed()).await.unwrap().unwrap();
     encryption.health().unwrap();
     seal(&encryption);
 }
@@ -200,9 +200,8 @@ async fn slow_answers_garbage_and_lies_are_refused_in_time() {
     assert_eq!(open(&lied, &sealed).await.unwrap_err(), "it was changed, or sealed for another key");
     bench.plugin.behaviour().lies = false;
 
-    let begun = std::time::Instant::now();
-    let slow = refused(|plugin| plugin.delay = Duration::from_secs(5)).await;
-    assert!(slow.contains("no answer in 500ms") && begun.elapsed() < Duration::from_secs(4), "{slow}");
+    let slow = refused(|plugin| plugin.delay = Duration::from_secs(3600)).await;
+    assert!(slow.contains("no answer in 500ms"), "{slow}");
     bench.plugin.behaviour().delay = Duration::ZERO;
     refused(|plugin| plugin.garbage = true).await;
     bench.plugin.behaviour().garbage = false;
@@ -251,11 +250,19 @@ async fn many_keys_are_opened_at_once_and_a_dead_plugin_is_asked_once() {
     assert!(sealed.iter().all(|sealed| reader.open(KEY, sealed.clone()).unwrap() == VALUE));
     assert!(reader.unlock(&mut values()).is_none());
 
-    let reader = bench.encryption();
+    // Once it did not answer it is left alone, until a probe finds it well.
+    let reader = bench.encryption_at(Pace { ill: Duration::from_secs(3600), ..pace() });
     bench.plugin.stop();
-    let begun = std::time::Instant::now();
     reader.unlock(&mut values()).unwrap().await;
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    let (socket, keys) = (bench.folder.path().join("kms.sock"), bench.plugin.keys());
+    bench.plugin = Plugin::resume(&socket, keys);
+    let asked = bench.calls("Decrypt");
+    reader.unlock(&mut values()).unwrap().await;
+    assert_eq!(bench.calls("Decrypt"), asked);
+    assert!(sealed.iter().all(|sealed| reader.open(KEY, sealed.clone()).is_err()));
+    reader.prime().await.unwrap();
+    reader.unlock(&mut values()).unwrap().await;
+    assert!(sealed.iter().all(|sealed| reader.open(KEY, sealed.clone()).unwrap() == VALUE));
 }
 
 #[tokio::test]
@@ -274,7 +281,7 @@ async fn another_encryption_is_put_into_use_whole() {
     let other = seal(&bench.primed().await);
     bench.plugin.behaviour().refuses = true;
     assert!(live.open(KEY, other).is_err());
-    tokio::time::timeout(Duration::from_secs(10), changed.changed()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), changed.changed()).await.unwrap().unwrap();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::CONNECTION;
@@ -101,7 +101,7 @@ impl Served {
         let finish = |together: Pin<&mut Together<_, _>>| {
             http2::Connection::graceful_shutdown(together.get_mut().connection());
         };
-        self.until_done(together, finish, &activity).await;
+        self.until_done(together, finish, Farewell::Said, &activity).await;
     }
 
     async fn http1(&self, stream: TlsStream<Patient<TcpStream>>, facts: Connection) {
@@ -113,7 +113,13 @@ impl Served {
             .max_buf_size(usize::try_from(self.config.head_bytes).unwrap_or(usize::MAX))
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
-        self.until_done(connection, |connection| connection.graceful_shutdown(), &activity).await;
+        self.until_done(
+            connection,
+            |connection| connection.graceful_shutdown(),
+            Farewell::InAnswers,
+            &activity,
+        )
+        .await;
     }
 
     /// The top of the stack for the requests of one connection.
@@ -131,7 +137,7 @@ impl Served {
     + use<> {
         let api = self.api.clone();
         service_fn(move |request: Request<Incoming>| {
-            let busy = activity.enter();
+            let (busy, leaving) = (activity.enter(), activity.clone());
             let progress = streams.as_ref().map(Opened::taken);
             let (api, connection) = (api.clone(), facts.clone());
             async move {
@@ -143,7 +149,7 @@ impl Served {
                         api.oneshot(Raw { request, connection }).await?
                     }
                 };
-                if ends {
+                if ends || leaving.is_leaving() {
                     response = closing(response);
                 }
                 let response = until_sent(response, busy);
@@ -156,8 +162,13 @@ impl Served {
     }
 
     /// Drives a connection until it ends, has been idle for too long or the server stops.
-    async fn until_done<C, E>(&self, connection: C, finish: impl Fn(Pin<&mut C>), activity: &Activity)
-    where
+    async fn until_done<C, E>(
+        &self,
+        connection: C,
+        finish: impl Fn(Pin<&mut C>),
+        farewell: Farewell,
+        activity: &Activity,
+    ) where
         C: Future<Output = Result<(), E>>,
         E: std::fmt::Display,
     {
@@ -172,13 +183,33 @@ impl Served {
                     }
                     return;
                 }
-                () = stopped(&mut stop), if !finishing => {}
+                () = farewell.after(stopped(&mut stop), activity), if !finishing => {}
                 () = activity.idle_for(self.config.idle), if !finishing => {}
                 () = activity.left_alone(), if finishing => return,
             }
             // GOAWAY, or no keep-alive: what is in flight may finish.
             finishing = true;
             finish(connection.as_mut());
+        }
+    }
+}
+
+/// How a client learns that its connection ends because the server stops.
+#[derive(Clone, Copy)]
+enum Farewell {
+    /// By a GOAWAY, which also says which requests were taken.
+    Said,
+    /// By the next answer only: a request that is on its way while the connection ends would be lost.
+    InAnswers,
+}
+
+impl Farewell {
+    /// Waits for the word to stop, then for as long as clients must be given that cannot be told.
+    async fn after(self, stopped: impl Future<Output = ()>, activity: &Activity) {
+        stopped.await;
+        if matches!(self, Self::InAnswers) {
+            activity.leave();
+            activity.left_alone().await;
         }
     }
 }
@@ -195,12 +226,17 @@ struct Activity(Arc<State>);
 
 struct State {
     busy: AtomicUsize,
+    leaving: AtomicBool,
     since: Mutex<Instant>,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self(Arc::new(State { busy: AtomicUsize::new(0), since: Mutex::new(Instant::now()) }))
+        Self(Arc::new(State {
+            busy: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
+            since: Mutex::new(Instant::now()),
+        }))
     }
 }
 
@@ -208,6 +244,15 @@ impl Activity {
     fn enter(&self) -> Busy {
         self.0.busy.fetch_add(1, Ordering::AcqRel);
         Busy(self.0.clone())
+    }
+
+    /// From now on every answer is the last.
+    fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Release);
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Acquire)
     }
 
     /// Waits until a client that was told to leave has had its time and has nothing more to wait for.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! accept -> Slot (total and per address) -> TLS handshake -> Peer -> ALPN -> HTTP/2 | HTTP/1.1 -> the stack
-//! shutdown: stop accepting, GOAWAY, finish what is in flight, within bounds
+//! shutdown: stop accepting, GOAWAY or the last answer, finish what is in flight, within bounds
 //! ```
 
 mod connection;
@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use portcullis_pki::ClientTrust;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -85,21 +86,26 @@ impl Listener {
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 accepted = socket.accept() => match admit(accepted, &slots).await {
-                    Some((stream, address, slot)) => {
-                        let served = served.clone();
-                        connections.spawn(async move {
-                            served.connection(stream, address).await;
-                            drop(slot);
-                        });
-                    }
+                    Some(admitted) => drop(connections.spawn(serve(served.clone(), admitted))),
                     None => continue,
                 },
                 Some(_) = connections.join_next() => {}
             }
         }
+        // Who was connected by the kernel and not accepted yet is served like the others.
+        while let Some(accepted) = socket.accept().now_or_never() {
+            let Some(admitted) = admit(accepted, &slots).await else { break };
+            connections.spawn(serve(served.clone(), admitted));
+        }
         drop(socket);
         while connections.join_next().await.is_some() {}
     }
+}
+
+/// Serves a connection that found a place.
+async fn serve(served: Arc<Served>, (stream, address, slot): (TcpStream, SocketAddr, slots::Slot)) {
+    served.connection(stream, address).await;
+    drop(slot);
 }
 
 /// Waits for the word to stop, or for there to be nobody left to give it.

@@ -12,15 +12,11 @@ mod evidence;
 mod identities;
 mod installation;
 mod lists;
-#[path = "../../src/storage/tests/etcd/members.rs"]
-#[allow(dead_code, reason = "shared with the tests of the store")]
-mod members;
 mod memory;
 mod nodes;
 mod objects;
 mod paths;
 mod policies;
-mod servers;
 mod traces;
 mod transport;
 mod wire;

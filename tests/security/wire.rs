@@ -39,6 +39,11 @@ impl Client {
         Self { bearer: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same client of another server.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -157,6 +162,25 @@ impl Stream {
             }
         }
         all
+    }
+
+    /// One answer with a length, for connections that are kept; what came of it if the server closes first.
+    pub(crate) fn answer(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut part = [0; 16384];
+        loop {
+            if let Some(head) = all.windows(4).position(|window| window == b"\r\n\r\n") {
+                let length =
+                    Answer::parse(&all[..head + 4]).header("content-length").and_then(|l| l.parse().ok());
+                if all.len() >= head + 4 + length.unwrap_or(0) {
+                    return all;
+                }
+            }
+            match self.0.read(&mut part) {
+                Ok(0) | Err(_) => return all,
+                Ok(count) => all.extend_from_slice(&part[..count]),
+            }
+        }
     }
 
     /// The certificates the server showed.

@@ -18,7 +18,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
 /// A shell that starts the server with no mask on file modes, ends it when the test process is gone, and
 /// removes its directory.
 const KEEPER: &str = r#"umask 000
-"$PROGRAM" apiserver --data-dir "$DIR/data" --secure-port 0 "$@" >"$DIR/log" 2>&1 </dev/null &
+"$PROGRAM" "$COMMAND" --data-dir "$DIR/data" --secure-port 0 "$@" >"$DIR/log" 2>&1 </dev/null &
 server=$!
 cat >/dev/null
 kill "$server"; wait "$server"; rm -rf "$DIR""#;
@@ -46,11 +46,17 @@ impl Server {
 
     /// Starts one in a directory that may have been used before.
     pub(crate) fn start_in(dir: PathBuf, flags: &[&str]) -> Self {
+        Self::start_as("apiserver", dir, flags)
+    }
+
+    /// Starts one by another command.
+    pub(crate) fn start_as(command: &str, dir: PathBuf, flags: &[&str]) -> Self {
         let _ = std::fs::remove_file(dir.join("data/apiserver.json"));
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
             .args(flags)
             .env("PROGRAM", PROGRAM)
+            .env("COMMAND", command)
             .env("DIR", &dir)
             .stdin(Stdio::piped())
             .spawn()
@@ -72,6 +78,18 @@ impl Server {
         while Path::new(&format!("/proc/{}/stat", self.pid)).exists() && !is_zombie(self.pid) {
             assert!(Instant::now() < deadline, "the server did not stop");
             std::thread::sleep(Duration::from_millis(20));
+        }
+        std::fs::rename(&self.dir, &aside).unwrap();
+        aside
+    }
+
+    /// Kills it at once and keeps its directory, for a later start.
+    pub(crate) fn kill(self) -> PathBuf {
+        let aside = self.dir.with_extension("kept");
+        let killed = Command::new("kill").args(["-KILL", &self.pid.to_string()]).status();
+        assert!(killed.unwrap().success());
+        while Path::new(&format!("/proc/{}/stat", self.pid)).exists() && !is_zombie(self.pid) {
+            std::thread::sleep(Duration::from_millis(5));
         }
         std::fs::rename(&self.dir, &aside).unwrap();
         aside

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use crate::world::Server;
 const COUNTER: &str = "/api/v1/namespaces/default/configmaps/counter";
 
 /// Servers on one etcd with the same keys, the second one's address being the next.
-fn servers(etcd: &Cluster, count: usize) -> Vec<Server> {
+pub(crate) fn servers(etcd: &Cluster, count: usize) -> Vec<Server> {
     let mut servers: Vec<Server> = Vec::new();
     for number in 1..=count {
         let dir = tempfile::Builder::new().prefix("portcullis-servers-").tempdir().unwrap().keep();
@@ -27,7 +26,7 @@ fn servers(etcd: &Cluster, count: usize) -> Vec<Server> {
     servers
 }
 
-fn flags(etcd: &Cluster, number: usize) -> Vec<String> {
+pub(crate) fn flags(etcd: &Cluster, number: usize) -> Vec<String> {
     let address = format!("10.9.0.{number}");
     let urls = etcd.endpoints().join(",");
     ["--etcd-servers", &urls, "--advertise-address", &address, "--service-node-port-range", "30000-30029"]
@@ -36,7 +35,7 @@ fn flags(etcd: &Cluster, number: usize) -> Vec<String> {
 }
 
 /// Servers side by side have the authorities and the keys of tokens in common.
-fn share(from: &Path, to: &Path) {
+pub(crate) fn share(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     let copied = std::process::Command::new("cp").args(["-a"]).arg(from.join("pki")).arg(to).status();
     assert!(copied.unwrap().success());
@@ -142,64 +141,5 @@ fn the_kubernetes_endpoints_are_all_servers_that_are_there() {
         // It took itself out: its record would have lasted longer.
         assert_eq!(endpoints(&servers[0].admin), ["10.9.0.1"]);
         let _ = std::fs::remove_dir_all(dir);
-    }
-}
-
-#[test]
-fn servers_are_restarted_one_by_one_under_load_and_nobody_is_turned_away() {
-    for binary in binaries().into_iter().take(1) {
-        let etcd = Cluster::start(&binary, 1, &[]);
-        let mut servers = servers(&etcd, 2);
-        let (stop, done, failed) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
-        let current = parking_lot::Mutex::new([servers[0].admin.clone(), servers[1].admin.clone()]);
-        std::thread::scope(|scope| {
-            for thread in 0..3_usize {
-                let (stop, done, failed, current) = (&stop, &done, &failed, &current);
-                scope.spawn(move || {
-                    for number in 0_usize.. {
-                        if stop.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        let path = format!("/api/v1/namespaces/default/configmaps/w{thread}-{number}");
-                        let body = json!({ "metadata": { "name": format!("w{thread}-{number}") } });
-                        // As clients do: a connection that is not made is tried elsewhere.
-                        let client = (number..).find_map(|turn| {
-                            let client = current.lock()[turn % 2].clone();
-                            client.open().is_ok().then_some(client)
-                        });
-                        let client = client.unwrap();
-                        let made = client.post("/api/v1/namespaces/default/configmaps", &body);
-                        let read = client.get(&path);
-                        for (what, answer, good) in [("create", made, 201), ("get", read, 200)] {
-                            // Not answered at all is what a client repeats; said no is not.
-                            if answer.code != good && answer.code != 0 {
-                                failed.fetch_add(1, Ordering::Relaxed);
-                                println!("{what} {path}: {} {}", answer.code, answer.text());
-                            }
-                        }
-                        done.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
-            }
-            for at in [0, 1] {
-                let (before, begun) = (done.load(Ordering::Relaxed), Instant::now());
-                while done.load(Ordering::Relaxed) < before + 20 {
-                    assert!(begun.elapsed() < Duration::from_secs(60), "nothing is done");
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                let dir = servers.remove(at).stop_for_restart();
-                let dir = {
-                    let back = dir.with_extension("again");
-                    std::fs::rename(&dir, &back).unwrap();
-                    back
-                };
-                let again = flags(&etcd, at + 1);
-                let again: Vec<&str> = again.iter().map(String::as_str).collect();
-                servers.insert(at, Server::start_in(dir, &again));
-                current.lock()[at] = servers[at].admin.clone();
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(failed.load(Ordering::Relaxed), 0, "of {}", done.load(Ordering::Relaxed));
     }
 }

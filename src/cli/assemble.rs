@@ -25,6 +25,10 @@ use super::{Failure, authorization};
 
 /// How often it is written down when user tokens were last used.
 const RECORD_USES: Duration = Duration::from_secs(60);
+/// How soon a certificate that was issued beside the API is in the ledger.
+const WRITE_DOWN: Duration = Duration::from_secs(5);
+/// Records of what ended early are looked for every so many times, which is every minute.
+const SWEEP_EVERY: u64 = 12;
 /// How long a shutdown waits for what is in flight.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -65,6 +69,7 @@ pub(crate) async fn assemble(
         tokens,
         user_tokens: credentials.user_tokens.clone(),
         revoked: credentials.revoked.clone(),
+        revoked_tokens: credentials.revoked_tokens.clone(),
         ranges: options.service_ranges()?,
         budgets: budgets.clone(),
         hooks: Hooks { patience: request_timeout(options), ..Hooks::default() },
@@ -130,6 +135,7 @@ pub(crate) async fn assemble(
         reloader.run(),
         tokio::spawn(keep_fair(registry.clone(), fairness)),
         tokio::spawn(record_uses(registry.clone())),
+        tokio::spawn(keep_ledger(registry.clone(), pki.clone())),
     ];
     Ok(Running { server, pki, store, registry, platform, audit, upkeep })
 }
@@ -159,6 +165,11 @@ impl Running {
     /// Checks the types of validating policies from now on.
     pub(crate) fn check_policies(&self) -> Result<(), Failure> {
         self.registry.check_policies().map_err(|error| api_failure("policies cannot be checked", &error))
+    }
+
+    /// Writes down the certificates there are: none of them is used before.
+    pub(crate) async fn write_down_certificates(&self) -> Result<(), Failure> {
+        write_down(&self.registry, &self.pki).await
     }
 
     /// Where clients reach the server.
@@ -192,6 +203,32 @@ async fn record_uses(registry: Arc<Registry>) {
             tracing::warn!(why, "Last uses of tokens are not written down");
         }
     }
+}
+
+/// Writes down the certificates that are issued beside the API, and forgets credentials that ended early.
+async fn keep_ledger(registry: Arc<Registry>, pki: Arc<Pki>) {
+    for times in 1_u64.. {
+        tokio::time::sleep(WRITE_DOWN).await;
+        if let Err(failure) = write_down(&registry, &pki).await {
+            tracing::warn!(why = %failure, "Certificates of the installation are not in the ledger");
+        }
+        if times.is_multiple_of(SWEEP_EVERY)
+            && let Err(error) = registry.sweep_ledger().await
+        {
+            let why = error.log().unwrap_or(error.message());
+            tracing::warn!(why, "Records of credentials that ended early stay");
+        }
+    }
+}
+
+async fn write_down(registry: &Registry, pki: &Pki) -> Result<(), Failure> {
+    let all = pki
+        .all_issued(jiff::Timestamp::now())
+        .map_err(|error| Failure::caused("the certificates cannot be listed", &error))?;
+    registry
+        .write_down_certificates(&all)
+        .await
+        .map_err(|error| api_failure("the certificates are not written down", &error))
 }
 
 /// The address with a free port where none is named: the documents that name it are made before it is

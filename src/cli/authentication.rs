@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use portcullis_authn::{
     Authenticator, BootstrapTokens, ConfigError, FrontProxy, FrontProxyHeaders, KeySet, RevocationList,
-    Schemes, ServiceAccountTokens, TokenFile, TokenScheme, UserTokens,
+    RevokedTokens, Schemes, ServiceAccountTokens, TokenFile, TokenScheme, UserTokens,
 };
 use portcullis_pki::{ClientTrust, Pki, SigningKey, VerifyingKey, secret_file};
 use portcullis_registry::Registry;
@@ -27,6 +27,7 @@ pub(crate) struct Credentials {
     pub(crate) keys: Arc<KeySet>,
     pub(crate) user_tokens: Option<UserTokens>,
     pub(crate) revoked: Arc<RevocationList>,
+    pub(crate) revoked_tokens: Arc<RevokedTokens>,
     pub(crate) trust: Arc<ClientTrust>,
 }
 
@@ -48,7 +49,7 @@ impl Credentials {
             Some(true) => Some(user_tokens(dir)?),
             _ => None,
         };
-        Ok(Self { keys, user_tokens, revoked, trust })
+        Ok(Self { keys, user_tokens, revoked, revoked_tokens: Arc::default(), trust })
     }
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn authenticator(
     }
     let service_accounts =
         ServiceAccountTokens::new(options.issuers(), credentials.keys.clone(), lookup.clone());
-    tokens.push(Arc::new(service_accounts.map_err(bad)?));
+    tokens.push(Arc::new(service_accounts.map_err(bad)?.minus(credentials.revoked_tokens.clone())));
     tokens.push(Arc::new(BootstrapTokens::new(lookup)));
     if let Some(user_tokens) = &credentials.user_tokens {
         tokens.push(Arc::new(user_tokens.clone()));

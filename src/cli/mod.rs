@@ -12,6 +12,7 @@ mod authorization;
 mod certificates;
 mod certs;
 mod checks;
+mod credentials;
 mod doctor;
 mod down;
 mod engine;
@@ -84,6 +85,8 @@ enum Command {
     Posture(posture::Arguments),
     /// Issue, list and revoke tokens of people and programs.
     Token(token::Arguments),
+    /// List every certificate and token that was issued, and take them back.
+    Credentials(credentials::Arguments),
     /// Check, back up, restore, move and re-encrypt what is stored.
     Store(store::Arguments),
     /// Say which version this is.
@@ -103,6 +106,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Posture(arguments) => posture::run(&arguments),
         Command::Apiserver(arguments) => apiserver::run(arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Credentials(arguments) => credentials::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
     }

@@ -79,6 +79,7 @@ pub(crate) async fn start(
     let running = assemble(options, dir, steps).await?;
     steps.tell("API server", &running.url(), steps.elapsed());
     write_kubeconfig(&running, dir)?;
+    running.write_down_certificates().await?;
     Ok(running)
 }
 

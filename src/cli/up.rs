@@ -88,6 +88,7 @@ async fn greet(
     administrators::bind(running).await?;
     let begun = steps.elapsed();
     user::merge(&running.pki, &running.url(), &path)?;
+    running.write_down_certificates().await?;
     steps.tell("kubeconfig", &path.display().to_string(), steps.elapsed().saturating_sub(begun));
     steps.next(&format!("kubectl --context {} get namespaces", user::CONTEXT));
     Ok(parts)

@@ -7,6 +7,7 @@
 mod access;
 mod admission;
 mod bodies;
+mod credentials;
 mod custom;
 mod evidence;
 mod identities;

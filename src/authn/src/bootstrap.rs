@@ -18,7 +18,8 @@ use tracing::info;
 
 use crate::attempt::{Attempt, Identity, Method, Rejection, authenticated};
 use crate::authenticator::TokenScheme;
-use crate::lookup::{Lookup, Watched};
+use crate::life::StillGood;
+use crate::lookup::{Glance, Lookup, Watched};
 
 const NAMESPACE: &str = "kube-system";
 const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
@@ -47,12 +48,33 @@ impl TokenScheme for BootstrapTokens {
             Err(e) => Attempt::Rejected(Rejection::new(format!("cannot look up a bootstrap token: {e}"))),
             Ok(None) => Attempt::NotMine,
             Ok(Some(object)) => match verify(&object, id, secret, now) {
-                Ok(identity) => Attempt::Verified(identity),
+                Ok(identity) => {
+                    let secret = Kept { lookup: self.lookup.clone(), name, uid: object.uid().into() };
+                    let life = identity.life.clone().while_good(Arc::new(secret));
+                    Attempt::Verified(Identity { life, ..identity })
+                }
                 Err(why) => {
                     info!(token.id = id, why, "Refused a bootstrap token");
                     Attempt::NotMine
                 }
             },
+        }
+    }
+}
+
+/// A token is good as long as its secret is kept.
+struct Kept {
+    lookup: Arc<dyn Lookup>,
+    name: String,
+    uid: Box<str>,
+}
+
+impl StillGood for Kept {
+    fn is_good(&self, _now: Timestamp) -> bool {
+        match self.lookup.glance(Watched::Secrets, NAMESPACE, &self.name) {
+            Glance::There(uid) => uid == self.uid,
+            Glance::Gone => false,
+            Glance::Unknown => true,
         }
     }
 }

@@ -66,6 +66,10 @@ pub struct MintedToken {
     pub credential_id: String,
     /// The end to tell the client (a token that only warns lives longer).
     pub expires_at: Timestamp,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// Its real end.
+    pub good_until: Timestamp,
 }
 
 impl fmt::Debug for MintedToken {
@@ -121,6 +125,8 @@ impl TokenIssuer {
             token: self.sign(&claims)?,
             credential_id: format!("JTI={id}"),
             expires_at: after(now, ttl_seconds)?,
+            issued_at: now,
+            good_until: claims.exp.0,
         })
     }
 

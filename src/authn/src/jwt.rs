@@ -5,15 +5,19 @@
 //! name the key's one algorithm, `kid` is only looked up in a map, embedded keys are never read.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
+use portcullis_pki::VerifyingKey;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Rejection;
 use crate::keys::Keys;
+use crate::mapping::{self, Mapping};
+use crate::revoked_tokens::Traits;
 
 /// The longest token that is looked at.
 pub(crate) const MAX_TOKEN_BYTES: usize = 32 << 10;
@@ -52,7 +56,7 @@ pub(crate) struct Claims {
     pub(crate) iss: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) jti: String,
-    #[serde(rename = "kubernetes.io")]
+    #[serde(rename = "kubernetes.io", deserialize_with = "mapping::object")]
     pub(crate) kubernetes: Binding,
     pub(crate) nbf: Seconds,
     pub(crate) sub: String,
@@ -62,12 +66,13 @@ pub(crate) struct Claims {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Binding {
     pub(crate) namespace: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "mapping::optional")]
     pub(crate) node: Option<Reference>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "mapping::optional")]
     pub(crate) pod: Option<Reference>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "mapping::optional")]
     pub(crate) secret: Option<Reference>,
+    #[serde(deserialize_with = "mapping::object")]
     pub(crate) serviceaccount: Reference,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) warnafter: Option<Seconds>,
@@ -94,14 +99,14 @@ impl<'a> Unverified<'a> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         // A fourth part would leave a dot in the payload, which is no base64.
-        let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
-        let claims: Claims = serde_json::from_slice(&decode(payload)?).ok()?;
+        let Mapping(header): Mapping<Header> = serde_json::from_slice(&decode(header)?).ok()?;
+        let Mapping(claims): Mapping<Claims> = serde_json::from_slice(&decode(payload)?).ok()?;
         let signature = decode(signature)?;
         Some(Self { header, claims, signed, signature })
     }
 
-    /// The claims, if a key of the set signed them.
-    pub(crate) fn verify(self, keys: &Keys) -> Result<Claims, Rejection> {
+    /// The claims, if a key of the set signed them, and that key.
+    pub(crate) fn verify(self, keys: &Keys) -> Result<(Claims, Arc<VerifyingKey>), Rejection> {
         if self.header.crit.is_some() || self.header.b64.is_some() {
             return Err(Rejection::new("token demands extensions that are not understood"));
         }
@@ -113,11 +118,10 @@ impl<'a> Unverified<'a> {
         let good = candidates
             .iter()
             .filter(|key| key.algorithm().as_str() == self.header.alg)
-            .any(|key| key.verifies(signed, &self.signature));
-        if good {
-            Ok(self.claims)
-        } else {
-            Err(Rejection::new("square/go-jose: error in cryptographic primitive"))
+            .find(|key| key.verifies(signed, &self.signature));
+        match good {
+            Some(key) => Ok((self.claims, key.clone())),
+            None => Err(Rejection::new("square/go-jose: error in cryptographic primitive")),
         }
     }
 }
@@ -137,6 +141,12 @@ impl Claims {
             return Err(Rejection::new("service account token is issued in the future"));
         }
         Ok(())
+    }
+
+    /// What a revocation may name of the token.
+    pub(crate) fn traits(&self) -> Traits<'_> {
+        let Binding { namespace, serviceaccount, .. } = &self.kubernetes;
+        Traits { id: &self.jti, namespace, account: &serviceaccount.name, issued: self.iat.0 }
     }
 
     /// The asked audiences that the token is for.

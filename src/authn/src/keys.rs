@@ -70,6 +70,11 @@ impl Keys {
         Self { generation, by_id, jwks: format!(r#"{{"keys":[{jwks}]}}"#).into(), all }
     }
 
+    /// Whether a key is still among them.
+    pub(crate) fn hold(&self, key: &VerifyingKey) -> bool {
+        self.by_id.get(key.kid()).is_some_and(|known| **known == *key)
+    }
+
     /// The keys a token may be signed with: the one it names, or all if it names none.
     pub(crate) fn candidates(&self, kid: Option<&str>) -> Vec<Arc<VerifyingKey>> {
         match kid {

@@ -27,7 +27,8 @@ use jiff::Timestamp;
 
 use crate::attempt::{Attempt, Identity, Method, Rejection, authenticated};
 use crate::authenticator::TokenScheme;
-use crate::{ConfigError, life::Life};
+use crate::ConfigError;
+use crate::life::{Life, StillGood};
 use config::JwtIssuer;
 use provider::Provider;
 use token::Unverified;
@@ -37,11 +38,23 @@ pub use token::claims_of_unverified_token;
 
 /// The scheme: all issuers, replaced as a whole when the configuration changes.
 #[derive(Default)]
-pub struct OidcTokens(ArcSwap<Vec<Arc<Issuer>>>);
+pub struct OidcTokens(Arc<ArcSwap<Vec<Arc<Issuer>>>>);
 
 struct Issuer {
     config: JwtIssuer,
     provider: Provider,
+}
+
+/// A token's issuer is believed as long as the configuration names it, unchanged.
+struct Believed {
+    issuer: Arc<Issuer>,
+    now: Arc<ArcSwap<Vec<Arc<Issuer>>>>,
+}
+
+impl StillGood for Believed {
+    fn is_good(&self, _now: Timestamp) -> bool {
+        self.now.load().iter().any(|issuer| Arc::ptr_eq(issuer, &self.issuer))
+    }
 }
 
 impl OidcTokens {
@@ -112,7 +125,11 @@ impl TokenScheme for OidcTokens {
             return Attempt::NotMine;
         };
         let verified = match Unverified::parse(token) {
-            Ok(unverified) => issuer.verify(&unverified, now).await,
+            Ok(unverified) => issuer.verify(&unverified, now).await.map(|identity| {
+                let believed = Believed { issuer: issuer.clone(), now: self.0.clone() };
+                let life = identity.life.clone().while_good(Arc::new(believed));
+                Identity { life, ..identity }
+            }),
             Err(why) => Err(Rejection::new(format!("oidc: verify token: {why}"))),
         };
         verified.map_or_else(Attempt::Rejected, Attempt::Verified)

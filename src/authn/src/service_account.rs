@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+mod standing;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portcullis_api::UserInfo;
@@ -18,14 +20,17 @@ use crate::jwt::{Binding, Claims, LEEWAY, Reference, Unverified};
 use crate::keys::KeySet;
 use crate::life::Life;
 use crate::lookup::{Facts, Lookup, Watched};
+use crate::revoked_tokens::RevokedTokens;
 use crate::signature_cache::{SignatureCache, Signed};
 use crate::{CREDENTIAL_ID, ConfigError};
+use standing::Standing;
 
 /// The scheme.
 pub struct ServiceAccountTokens {
     issuers: Vec<String>,
     keys: Arc<KeySet>,
     lookup: Arc<dyn Lookup>,
+    revoked: Arc<RevokedTokens>,
     cache: SignatureCache,
 }
 
@@ -36,7 +41,13 @@ impl ServiceAccountTokens {
         keys: Arc<KeySet>,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, ConfigError> {
-        Ok(Self { issuers, keys, lookup, cache: SignatureCache::new()? })
+        Ok(Self { issuers, keys, lookup, revoked: Arc::default(), cache: SignatureCache::new()? })
+    }
+
+    /// Refuses what is on this list, at once and for streams that are open.
+    #[must_use]
+    pub fn minus(self, revoked: Arc<RevokedTokens>) -> Self {
+        Self { revoked, ..self }
     }
 
     async fn verify(&self, token: &str, audiences: &[String], now: Timestamp) -> Result<Attempt, Rejection> {
@@ -44,11 +55,18 @@ impl ServiceAccountTokens {
         let claims = &signed.claims;
         let common = claims.audiences_among(audiences)?;
         claims.check_time(now)?;
+        // Read before the list: a revocation that comes in between is seen by the streams' first look.
+        let generation = self.revoked.generation();
+        if self.revoked.covers(claims.traits()) {
+            return Err(Rejection::new("service account token has been revoked"));
+        }
         self.check_binding(&claims.kubernetes, now).await?;
+        let standing = Standing::new(signed.clone(), self.keys.clone(), self.revoked.clone(), generation);
+        let standing = standing.bound_by(self.lookup.clone());
         let identity = Identity {
             user: signed.user.clone(),
             method: Method::ServiceAccount,
-            life: Life::until(claims.exp.0.checked_add(LEEWAY).ok()),
+            life: Life::until(claims.exp.0.checked_add(LEEWAY).ok()).while_good(Arc::new(standing)),
             audiences: Some(common),
         };
         Ok(Attempt::Verified(identity))
@@ -65,9 +83,9 @@ impl ServiceAccountTokens {
         if !self.issuers.contains(&unverified.claims.iss) {
             return Ok(None);
         }
-        let claims = unverified.verify(&keys)?;
+        let (claims, key) = unverified.verify(&keys)?;
         let user = user_of(&claims)?;
-        let signed = Arc::new(Signed { claims, user });
+        let signed = Arc::new(Signed { claims, user, key });
         self.cache.put(&slot, keys.generation, signed.clone());
         Ok(Some(signed))
     }

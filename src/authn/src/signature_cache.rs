@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::hmac;
 use parking_lot::Mutex;
 use portcullis_api::UserInfo;
+use portcullis_pki::VerifyingKey;
 
 use crate::ConfigError;
 use crate::jwt::Claims;
@@ -23,6 +24,8 @@ const MAX_PER_SHARD: usize = 2048;
 pub(crate) struct Signed {
     pub(crate) claims: Claims,
     pub(crate) user: UserInfo,
+    /// The key that signed it.
+    pub(crate) key: Arc<VerifyingKey>,
 }
 
 pub(crate) struct SignatureCache {

@@ -23,6 +23,7 @@ use tracing::warn;
 
 use crate::attempt::{Attempt, Identity, Method, Rejection, authenticated};
 use crate::authenticator::TokenScheme;
+use crate::mapping::{self, Mapping};
 use crate::{ConfigError, TOKEN_EXTRA};
 
 const MASTERS: &str = "system:masters";
@@ -76,7 +77,7 @@ enum Answer {
 struct Review {
     api_version: String,
     kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "mapping::object_or_null")]
     status: Status,
 }
 
@@ -84,9 +85,9 @@ struct Review {
 struct Status {
     #[serde(default)]
     authenticated: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "mapping::object_or_null")]
     user: User,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "mapping::or_null")]
     audiences: Vec<String>,
     #[serde(default)]
     error: String,
@@ -98,9 +99,9 @@ struct User {
     username: String,
     #[serde(default)]
     uid: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "mapping::or_null")]
     groups: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "mapping::or_null")]
     extra: BTreeMap<String, Vec<String>>,
 }
 
@@ -169,7 +170,7 @@ impl WebhookTokens {
             Ok(outcome) => outcome.map_err(|error| failed(error.to_string()))?,
             Err(_) => return Err(failed("the authentication webhook took too long".to_owned())),
         };
-        let review: Review = reply.json().map_err(|error| failed(error.to_string()))?;
+        let Mapping(review): Mapping<Review> = reply.json().map_err(|error| failed(error.to_string()))?;
         if review.kind != "TokenReview" || review.api_version != self.api_version {
             return Err(failed(format!("the webhook answered with {} {}", review.api_version, review.kind)));
         }

@@ -10,6 +10,7 @@
 mod bearer_key;
 mod error;
 mod files;
+mod handed;
 mod issue;
 pub mod kubeconfig;
 mod leaf;

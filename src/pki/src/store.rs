@@ -14,7 +14,7 @@ use crate::issue::{self, Authority, Issued, KeyPem, Overrides, Sites};
 use crate::profile::{Profile, TokenKey};
 use crate::renew::{due, renew_at};
 use crate::tls::LiveCertificate;
-use crate::{Error, InProcessIdentity, Leaf, Result, files};
+use crate::{Error, InProcessIdentity, Leaf, Result, files, handed};
 
 /// What [`Pki::open_or_issue`] needs to know.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ impl Pki {
         Ok(pki)
     }
 
-    /// Issues a certificate of a profile. It is not kept; the caller writes it where it belongs.
+    /// Issues a certificate of a profile. Its key is not kept; the caller writes both where they belong.
     pub fn issue(&self, profile: &str, overrides: &Overrides) -> Result<Issued> {
         let profile = Profile::named(profile)?;
         let Some(signer) = &profile.signer else {
@@ -72,7 +72,19 @@ impl Pki {
         };
         let authority = self.authorities.get(signer.as_str());
         let authority = authority.ok_or_else(|| Error::issue(&profile.name, "its authority is unknown"))?;
-        issue::issue(profile, overrides, &self.options.sites, Some(authority), Timestamp::now())
+        let issued = issue::issue(profile, overrides, &self.options.sites, Some(authority), Timestamp::now())?;
+        // Before it is handed out: no certificate is without its record.
+        handed::keep(&self.directory, &profile.name, &issued)?;
+        Ok(issued)
+    }
+
+    /// Every certificate of this installation that has not ended, each with its profile: what is stored, and what
+    /// was handed out.
+    pub fn all_issued(&self, now: Timestamp) -> Result<Vec<(Leaf, String)>> {
+        let stored = self.list()?.into_iter().map(|entry| (entry.leaf, entry.profile.to_owned()));
+        let mut all = handed::read(&self.directory, now)?;
+        all.extend(stored.filter(|(leaf, _)| leaf.not_after > now));
+        Ok(all)
     }
 
     /// The identity of a part of this process: the one a certificate of the profile would give it.

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use parking_lot::Mutex;
 use portcullis_admission::{Admitted, Annotation, Attributes, Notes, Operation, Options};
 use portcullis_api::attributes::ResourceTarget;
-use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, Value, time};
+use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, Value, Verb, time};
 use portcullis_audit::AuditSlot;
 use portcullis_authn::Life;
 use portcullis_authz::{Asking, Permit};
@@ -151,7 +151,7 @@ impl<'a> Call<'a> {
         let Some(body) = self.body.get_mut().take() else { return Ok(bytes::Bytes::new()) };
         let body = collect(body).await?;
         self.sent = Some(body.clone());
-        if self.slot.wants_request() && !body.is_empty() {
+        if self.slot.wants_request() && !body.is_empty() && !self.is_recorded_decoded() {
             self.record_body(&body);
         }
         Ok(body)
@@ -160,6 +160,11 @@ impl<'a> Call<'a> {
     /// What was read of the body.
     pub(crate) fn take_sent(&mut self) -> Option<bytes::Bytes> {
         self.sent.take()
+    }
+
+    /// Whether audit is told of the body when it has been decoded, and of none that cannot be, as upstream.
+    fn is_recorded_decoded(&self) -> bool {
+        self.target.subresource.is_empty() && matches!(self.info.verb, Verb::Create | Verb::Update)
     }
 
     /// Tells audit what was sent; what is decoded into a kind of its own is recorded there again, with

@@ -1,7 +1,7 @@
 //! The storage door: the one place that writes. It takes an [`Admitted`], asks the permit again what
 //! it covers, and turns the write into one transaction.
 
-use std::time::Duration;
+mod records;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -147,7 +147,9 @@ impl Registry {
             Some(object) if effect.stores() => Some(call.resource.to_storage(object).await?),
             object => object,
         };
-        let Prepared { txn, shown, held } = prepare(call, &key, object, effect)?;
+        let beside = self.beside(call, object.as_ref(), &effect)?;
+        let Prepared { mut txn, shown, held } = prepare(call, &key, object, effect)?;
+        txn.ops.extend(beside);
         let home = if created { Some((call, name)) } else { None };
         let Some(revision) = self.store_guarded(&call.slot, txn, home, &reservations).await? else {
             return Ok(None);
@@ -239,7 +241,7 @@ impl Registry {
 
 impl Effect<'_> {
     /// Whether the object is stored, and not only shown.
-    fn stores(&self) -> bool {
+    pub(crate) fn stores(&self) -> bool {
         !matches!(self, Self::Delete { .. } | Self::DeleteLast { .. })
     }
 
@@ -337,21 +339,6 @@ async fn written(
         resource_version: revision.to_string(),
     });
     Ok(Written { state: State::Body(call.resource.body(&entry)?), created, uid })
-}
-
-/// Keys that are no objects: the server's own records beside them.
-impl Registry {
-    /// Removes a record that is as it was seen; false if it is not any more.
-    pub(crate) async fn forget(&self, key: Key, seen: Revision) -> Result<bool> {
-        let outcome = self.store().commit(Txn::delete(key, seen)).await.map_err(storage_error)?;
-        Ok(matches!(outcome, CommitOutcome::Committed { .. }))
-    }
-
-    /// Writes a record, which ends by itself if a time is given.
-    pub(crate) async fn record(&self, key: Key, value: Bytes, ttl: Option<Duration>) -> Result<()> {
-        let ops = vec![Op::Put { key, value, ttl }];
-        self.store().commit(Txn { ops, ..Txn::default() }).await.map(drop).map_err(storage_error)
-    }
 }
 
 /// What a failing store looks like to a client.

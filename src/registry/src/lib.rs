@@ -22,6 +22,7 @@ mod escalation;
 mod fields;
 mod flow_control;
 pub mod kinds;
+mod ledger;
 mod meta;
 mod negotiate;
 mod observe;
@@ -52,7 +53,7 @@ use portcullis_admission as admission;
 use portcullis_admission::Webhooks;
 use portcullis_admission::policies::Policies;
 use portcullis_api::{Body, Result};
-use portcullis_authn::{Authenticator, RevocationList, TokenIssuer, UserTokens};
+use portcullis_authn::{Authenticator, RevocationList, RevokedTokens, TokenIssuer, UserTokens};
 use portcullis_authz::rbac::RbacIndex;
 use portcullis_authz::{Authorities, Budgets, Chain, NamespaceLabels, NodeAuthorizer};
 use portcullis_outbound::{HookCaller, HookIdentities};
@@ -88,6 +89,8 @@ pub struct Parts {
     pub user_tokens: Option<UserTokens>,
     /// Certificates that objects of the API revoke.
     pub revoked: Arc<RevocationList>,
+    /// Service account tokens that objects of the API revoke.
+    pub revoked_tokens: Arc<RevokedTokens>,
     /// Addresses and ports that services get.
     pub ranges: ServiceRanges,
     /// What may be held in memory for clients.
@@ -126,6 +129,8 @@ pub struct Registry {
     tokens: Arc<TokenIssuer>,
     pub(crate) user_tokens: Option<UserTokens>,
     revoked: Arc<RevocationList>,
+    revoked_tokens: Arc<RevokedTokens>,
+    ledger: ledger::Ledger,
     budgets: Budgets,
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
@@ -170,6 +175,8 @@ impl Registry {
             tokens: parts.tokens,
             user_tokens: parts.user_tokens,
             revoked: parts.revoked,
+            revoked_tokens: parts.revoked_tokens,
+            ledger: ledger::Ledger::default(),
             budgets: parts.budgets,
             authenticator: std::sync::OnceLock::new(),
             trees: reader::Trees::default(),

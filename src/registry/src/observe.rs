@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use portcullis_admission::policies::Policies;
 use portcullis_admission::{WebhookKind, Webhooks};
 use portcullis_api::{GroupResource, Object, Result};
-use portcullis_authn::{IDENTITY_GROUP, Mark, RevocationList, UserTokens};
+use portcullis_authn::{IDENTITY_GROUP, Mark, RevocationList, RevokedToken, RevokedTokens, UserTokens};
 use portcullis_authz::node::Watched;
 use portcullis_authz::rbac::{GROUP as RBAC_GROUP, RbacIndex};
 use portcullis_authz::{NamespaceLabels, NodeAuthorizer};
@@ -20,6 +20,7 @@ use portcullis_storage::{Change, Event, EventType, Key};
 use crate::Registry;
 use crate::allocate::Allocator;
 use crate::door::storage_error;
+use crate::ledger::{self, Ledger};
 
 /// The key prefixes of RBAC's resources.
 const RBAC: [(&str, &str); 4] = [
@@ -49,6 +50,8 @@ const DEFINITIONS: &str = "/registry/apiextensions.k8s.io/customresourcedefiniti
 /// The key prefixes of our own resources.
 const TOKENS: &str = "/registry/identity.portcullis.io/usertokens/";
 const REVOCATIONS: &str = "/registry/identity.portcullis.io/certificaterevocations/";
+const TOKEN_REVOCATIONS: &str = "/registry/identity.portcullis.io/tokenrevocations/";
+const RECORDS: &str = "/registry/identity.portcullis.io/issuedcredentials/";
 
 /// The key prefixes of configurations of webhooks.
 const WEBHOOKS: [(&str, WebhookKind); 2] = [
@@ -65,12 +68,14 @@ const ADMISSION: [(&str, &str); 4] = [
 ];
 
 /// What else is replayed at start.
-const OTHERS: [(&str, &str); 7] = [
+const OTHERS: [(&str, &str); 9] = [
     ("", "services"),
     ("", "namespaces"),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
     (IDENTITY_GROUP, "usertokens"),
     (IDENTITY_GROUP, "certificaterevocations"),
+    (IDENTITY_GROUP, "tokenrevocations"),
+    (IDENTITY_GROUP, ledger::RESOURCE),
     (ADMISSION_GROUP, "mutatingwebhookconfigurations"),
     (ADMISSION_GROUP, "validatingwebhookconfigurations"),
 ];
@@ -110,6 +115,8 @@ impl Indexes {
 struct Credentials {
     tokens: Option<UserTokens>,
     revoked: Arc<RevocationList>,
+    revoked_tokens: Arc<RevokedTokens>,
+    ledger: Ledger,
 }
 
 impl Credentials {
@@ -121,6 +128,10 @@ impl Credentials {
             }
         } else if let Some(name) = change.key.strip_prefix(REVOCATIONS) {
             self.revoked.set(name, object_of(change).as_ref().and_then(mark));
+        } else if let Some(name) = change.key.strip_prefix(TOKEN_REVOCATIONS) {
+            self.revoked_tokens.set(name, object_of(change).as_ref().and_then(RevokedToken::of));
+        } else if let Some(name) = change.key.strip_prefix(RECORDS) {
+            self.ledger.apply(name, change);
         }
     }
 }
@@ -193,7 +204,12 @@ impl Registry {
             rbac: self.rbac.clone(),
             nodes: self.nodes.clone(),
             labels: self.labels.clone(),
-            credentials: Credentials { tokens: self.user_tokens.clone(), revoked: self.revoked.clone() },
+            credentials: Credentials {
+                tokens: self.user_tokens.clone(),
+                revoked: self.revoked.clone(),
+                revoked_tokens: self.revoked_tokens.clone(),
+                ledger: self.ledger.clone(),
+            },
             webhooks: self.webhooks.clone(),
             allocator: self.allocator.clone(),
             policies: self.policies.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use portcullis_admission::Reader;
 use portcullis_api::{GroupResource, Object, Result, UserInfo};
-use portcullis_authn::{Lookup, LookupError, Watched};
+use portcullis_authn::{Glance, Lookup, LookupError, Watched};
 use portcullis_authz::attributes::Resource as Asked;
 use portcullis_authz::{Answers, Attributes, Chain};
 use portcullis_cel::{Authorizer, Decision, Question};
@@ -197,5 +197,14 @@ impl Lookup for Registry {
         // What was acknowledged anywhere must be seen here: a revoked token must not be found valid.
         self.store().fresh().await.map_err(|error| LookupError(error.to_string()))?;
         Ok(self.object(resource, namespace, name))
+    }
+
+    fn glance(&self, of: Watched, namespace: &str, name: &str) -> Glance {
+        let Some(resource) = self.resources().get("", "v1", of.as_str()) else { return Glance::Unknown };
+        match resource.entry(&resource.key(namespace, name)) {
+            Ok(Some(entry)) => Glance::There(entry.uid().into()),
+            Ok(None) => Glance::Gone,
+            Err(_) => Glance::Unknown,
+        }
     }
 }

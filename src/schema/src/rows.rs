@@ -270,8 +270,8 @@ mod tests {
     use crate::kind::kind;
 
     #[test]
-    fn sixty_eight_resources_of_upstream_and_two_of_ours_of_which_eight_are_virtual() {
-        assert_eq!(rows().len(), 68 + 2);
+    fn sixty_eight_resources_of_upstream_and_four_of_ours_of_which_eight_are_virtual() {
+        assert_eq!(rows().len(), 68 + 4);
         assert_eq!(rows().iter().filter(|row| row.store.is_none()).count(), 8);
         assert_eq!(rows().iter().map(|row| row.subresources.len()).sum::<usize>(), 113 - 68);
         let columns: usize = rows().iter().map(|row| row.columns.len()).sum();

@@ -132,6 +132,7 @@ async fn registry(
         tokens: tokens.clone(),
         user_tokens: None,
         revoked: Arc::default(),
+        revoked_tokens: Arc::default(),
         ranges: ServiceRanges::default(),
         budgets: Budgets::default(),
         hooks: Hooks::default(),

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::mapping::Mapping;
+
 const MAX_KEYS: usize = 64;
 const LEAST_RSA_BYTES: usize = 256;
 const MOST_RSA_BYTES: usize = 1024;
@@ -60,10 +62,13 @@ struct Jwk {
 /// The keys of a JSON Web Key Set that can verify tokens. Others, of types unknown here or not for
 /// signatures, are passed over; a set without any is an error.
 pub(super) fn parse_set(body: &[u8]) -> Result<Vec<Key>, String> {
-    let set: Set =
+    let Mapping(set): Mapping<Set> =
         serde_json::from_slice(body).map_err(|_| "the key set is no JSON of its form".to_owned())?;
     let keys =
-        set.keys.into_iter().take(MAX_KEYS).filter_map(|key| Key::of(serde_json::from_value(key).ok()?));
+        set.keys.into_iter().take(MAX_KEYS).filter_map(|key| {
+        let Mapping(key) = serde_json::from_value::<Mapping<Jwk>>(key).ok()?;
+        Key::of(key)
+    });
     let keys: Vec<_> = keys.collect();
     if keys.is_empty() { Err("the key set has no key that can be used".to_owned()) } else { Ok(keys) }
 }

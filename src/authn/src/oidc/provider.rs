@@ -18,6 +18,7 @@ use super::config::JwtIssuer;
 use super::jwk::{self, Key};
 use super::token::Unverified;
 use crate::ConfigError;
+use crate::mapping::Mapping;
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 /// The least time between two fetches.
@@ -135,7 +136,7 @@ impl Provider {
 
     async fn discover(&self) -> Result<Uri, String> {
         let reply = self.get(self.discovery.clone()).await?;
-        let document: Document = reply.json().map_err(|error| error.to_string())?;
+        let Mapping(document): Mapping<Document> = reply.json().map_err(|error| error.to_string())?;
         if document.issuer != self.issuer {
             return Err(format!(
                 "oidc: issuer did not match the issuer returned by provider, expected {:?} got {:?}",

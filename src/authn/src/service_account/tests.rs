@@ -530,3 +530,67 @@ proptest! {
         prop_assert!(crate::user_of_unverified_claims(&token).is_none());
     }
 }
+
+fn scheme_minus(accounts: &Accounts, revoked: &Arc<RevokedTokens>) -> ServiceAccountTokens {
+    let scheme = ServiceAccountTokens::new(
+        vec![crate::DEFAULT_ISSUER.to_owned()],
+        accounts.keys.clone(),
+        accounts.objects.clone(),
+    );
+    scheme.unwrap().minus(revoked.clone())
+}
+
+#[test]
+fn one_token_is_taken_back_and_the_others_stay() {
+    let accounts = accounts(Algorithm::Es256);
+    let revoked = Arc::new(RevokedTokens::default());
+    let scheme = scheme_minus(&accounts, &revoked);
+    let (one, other) = (accounts.token(), accounts.token());
+    let ask = |token: &str| block(scheme.authenticate(token, &ours(), Timestamp::now()));
+    let Attempt::Verified(opened) = ask(&one) else { panic!() };
+    let Attempt::Verified(beside) = ask(&other) else { panic!() };
+    let id = parts_of(&one).1["jti"].as_str().unwrap().to_owned();
+    revoked.set("r", Some(crate::RevokedToken::Id(id)));
+    // Its signature is in memory; that does not help it.
+    let Attempt::Rejected(why) = ask(&one) else { panic!("a revoked token was let in") };
+    assert_eq!(why.as_str(), "service account token has been revoked");
+    assert!(matches!(ask(&other), Attempt::Verified(_)));
+    let now = Timestamp::now();
+    assert!(!opened.life.holds(now) && beside.life.holds(now));
+    revoked.set("r", None);
+    assert!(matches!(ask(&one), Attempt::Verified(_)));
+}
+
+#[test]
+fn all_tokens_of_an_account_are_taken_back_and_later_ones_are_good() {
+    let accounts = accounts(Algorithm::Es256);
+    let revoked = Arc::new(RevokedTokens::default());
+    let scheme = scheme_minus(&accounts, &revoked);
+    let old = claiming(&accounts, |claims| {
+        let issued = claims["iat"].as_i64().unwrap() - 30;
+        claims["iat"] = json!(issued);
+    });
+    let before = Timestamp::now() - SignedDuration::from_secs(10);
+    let account = |name: &str| crate::RevokedToken::Account { namespace: "a".into(), name: name.into(), before };
+    revoked.set("other", Some(account("sa2")));
+    let ask = |token: &str| block(scheme.authenticate(token, &ours(), Timestamp::now()));
+    assert!(matches!(ask(&old), Attempt::Verified(_)));
+    revoked.set("this", Some(account("sa1")));
+    assert!(matches!(ask(&old), Attempt::Rejected(_)));
+    assert!(matches!(ask(&accounts.token()), Attempt::Verified(_)));
+}
+
+#[test]
+fn headers_and_claims_are_objects() {
+    let accounts = accounts(Algorithm::Es256);
+    let (header, claims) = (accounts.header(), accounts.claims());
+    let list = json!([header["alg"], header["kid"]]).to_string();
+    refused(&accounts, &sign(&accounts.key, &list, &claims.to_string()));
+    let account = &claims["kubernetes.io"]["serviceaccount"];
+    let listed = claiming(&accounts, |claims| {
+        claims["kubernetes.io"]["serviceaccount"] = json!([account["name"], account["uid"]]);
+    });
+    refused(&accounts, &listed);
+    let listed = claiming(&accounts, |claims| claims["kubernetes.io"]["pod"] = json!(["p", "u"]));
+    refused(&accounts, &listed);
+}

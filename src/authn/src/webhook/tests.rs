@@ -72,6 +72,11 @@ async fn d054_on_any_doubt_nobody_is_let_in() {
         (302, review(good.clone()).to_string()),
         (403, review(good.clone()).to_string()),
         (200, review(json!({"authenticated": false, "user": user})).to_string()),
+        // Lists in the order of the fields are no objects.
+        (200, review(json!({"authenticated": true, "user": ["jane", "", [], {}]})).to_string()),
+        (200, review(json!([true, {"username": "jane"}, [], ""])).to_string()),
+        (200, json!(["authentication.k8s.io/v1", "TokenReview", good]).to_string()),
+        (200, review(json!({"authenticated": true, "user": user})).to_string().replace("\"user\"", "\"user\":{\"username\":\"root\"},\"user\"")),
     ] {
         server.answer("/ask", status, &body);
         let attempt = ask(&scheme(&server, |_| {})).await;
@@ -80,6 +85,14 @@ async fn d054_on_any_doubt_nobody_is_let_in() {
             assert!(!why.as_str().contains("canary"), "{why}");
         }
     }
+}
+
+#[tokio::test]
+async fn null_is_as_good_as_nothing() {
+    let server = Server::start().await;
+    let user = json!({"username": "jane", "groups": null, "extra": null});
+    server.answer("/ask", 200, review(json!({"authenticated": true, "audiences": null, "user": user})));
+    assert!(matches!(ask(&scheme(&server, |_| {})).await, Attempt::Verified(_)));
 }
 
 #[tokio::test]

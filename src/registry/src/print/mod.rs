@@ -12,6 +12,7 @@ mod config;
 mod duration;
 mod events;
 mod hpa;
+mod identity;
 mod network;
 mod nodes;
 mod pods;
@@ -104,6 +105,7 @@ fn printer(group: &str, resource: &str) -> Printer {
         "storage.k8s.io" => storage::printer(resource),
         "admissionregistration.k8s.io" => admission::printer(resource),
         "events.k8s.io" => events::event,
+        "identity.portcullis.io" => identity::printer(resource),
         _ => config::printer(resource),
     }
 }

@@ -9,6 +9,7 @@ use portcullis_schema::managed::{OneVersion, Writable};
 use serde_json::json;
 
 use crate::call::{Call, Write};
+use crate::ledger::NewToken;
 use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
 use crate::{Response, respond};
@@ -16,6 +17,8 @@ use crate::{Response, respond};
 const LEAST_SECONDS: i64 = 600;
 const MOST_SECONDS: i64 = 1 << 32;
 const USUAL_SECONDS: i64 = 3600;
+/// By which audit events tell which token a request was given.
+const ISSUED_CREDENTIAL: &str = "authentication.kubernetes.io/issued-credential-id";
 
 pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let output = negotiate::output(call.headers, &call.query, Endpoint::Plain)?;
@@ -37,8 +40,11 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let seconds = request.at(&["spec", "expirationSeconds"]).and_then(Value::as_i64).unwrap_or(USUAL_SECONDS);
     let audiences = audiences(&request);
     let who = ServiceAccount { namespace: account.namespace(), name: account.name(), uid: account.uid() };
-    let minted = call.registry.tokens.issue(who, &audiences, seconds, bound.as_ref());
-    let minted = minted?;
+    let minted = call.registry.tokens.issue(who, &audiences, seconds, bound.as_ref())?;
+    call.slot.annotate(ISSUED_CREDENTIAL, minted.credential_id.clone());
+    let issued_by = &*call.user.name;
+    let token = NewToken { minted: &minted, account: who, audiences: &audiences, bound: bound.as_ref(), issued_by };
+    call.registry.write_down(call, &token, &account).await?;
     request.map_mut().insert(
         "status".into(),
         json!({ "token": minted.token, "expirationTimestamp": time::seconds(minted.expires_at) }),

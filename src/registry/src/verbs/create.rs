@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portcullis_api::{ApiError, Object, Reason, Result, Scope, Verb};
+use portcullis_audit::ObjectRef;
 use portcullis_schema::decode::FieldValidation;
 
 use crate::call::{Call, Write};
@@ -36,6 +37,12 @@ pub(crate) fn decode(call: &mut Call<'_>, body: &[u8], validation: FieldValidati
     let decoded = call.resource.kind.decode_body(body, call.media_type()?, validation)?;
     call.warnings.extend(decoded.problems);
     call.slot.request_body(|| decoded.object.clone().into());
+    // What the path does not say of the object, the body does, also when nothing comes of it.
+    call.slot.object(ObjectRef {
+        name: decoded.object.name().to_owned(),
+        uid: decoded.object.uid().to_owned(),
+        resource_version: decoded.object.resource_version().to_owned(),
+    });
     Ok(decoded.object)
 }
 

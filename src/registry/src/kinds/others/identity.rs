@@ -1,7 +1,7 @@
 //! Our own group: tokens of people and programs, and certificates that were taken back.
 
 use portcullis_api::field::ErrorList;
-use portcullis_api::{Object, Value};
+use portcullis_api::{Object, Value, time};
 use portcullis_authn::IDENTITY_GROUP;
 
 use super::kind::{Kind, empty};
@@ -15,6 +15,7 @@ pub(super) const STRATEGIES: &[Row] = &[
     (IDENTITY_GROUP, "usertokens", "", &TOKEN),
     (IDENTITY_GROUP, "usertokens", LAST_USE, &USED_TOKEN),
     (IDENTITY_GROUP, "certificaterevocations", "", &REVOCATION),
+    (IDENTITY_GROUP, "tokenrevocations", "", &TOKEN_REVOCATION),
 ];
 /// Not served: the rules under which the server itself writes down when a token was last used.
 pub(crate) const LAST_USE: &str = "(last use)";
@@ -47,6 +48,15 @@ static TOKEN: Kind = Kind::cluster(meta::dns_subdomain, token)
 static USED_TOKEN: Kind = Kind::cluster(meta::dns_subdomain, token).new_and_change(keeps_spec);
 
 static REVOCATION: Kind = Kind::cluster(meta::dns_subdomain, revocation).new_and_change(keeps_spec);
+
+static TOKEN_REVOCATION: Kind = Kind::cluster(meta::dns_subdomain, token_revocation)
+    .on_create(|new| {
+        let account = new.at(&["spec", "serviceAccount"]).is_some_and(|account| !account.is_null());
+        if account && new.str_at(&["spec", "issuedBefore"]).is_empty() {
+            new.set_at(&["spec", "issuedBefore"], time::now_rfc3339().into());
+        }
+    })
+    .new_and_change(keeps_spec);
 
 fn token(new: &Object, errors: &mut ErrorList) {
     let spec = part(new, "spec");
@@ -139,6 +149,43 @@ fn revocation(new: &Object, errors: &mut ErrorList) {
     }
     if text(spec, "reason").len() > MAX_TEXT {
         at.child("reason").too_long(errors, MAX_TEXT);
+    }
+}
+
+fn token_revocation(new: &Object, errors: &mut ErrorList) {
+    let spec = part(new, "spec");
+    let at = At::root("spec");
+    let (id, account) = (text(spec, "credentialID"), part(new, "spec").get("serviceAccount"));
+    let account = account.filter(|account| !account.is_null());
+    match (id.is_empty(), account) {
+        (true, None) => at.required(errors, "one of credentialID and serviceAccount must be set"),
+        (false, Some(_)) => at.forbidden(errors, "only one of credentialID and serviceAccount may be set"),
+        (false, None) => token_id(id, &at.child("credentialID"), errors),
+        (true, Some(account)) => {
+            let at = at.child("serviceAccount");
+            for field in ["namespace", "name"] {
+                if text(account, field).is_empty() {
+                    at.child(field).required(errors, "");
+                } else if text(account, field).len() > MAX_TEXT {
+                    at.child(field).too_long(errors, MAX_TEXT);
+                }
+            }
+        }
+    }
+    if !id.is_empty() && !text(spec, "issuedBefore").is_empty() {
+        at.child("issuedBefore").forbidden(errors, "may only be set with serviceAccount");
+    }
+    if text(spec, "reason").len() > MAX_TEXT {
+        at.child("reason").too_long(errors, MAX_TEXT);
+    }
+}
+
+/// A token's id as audit events show it, or bare. A certificate's or user token's is revoked otherwise.
+fn token_id(given: &str, at: &At<'_>, errors: &mut ErrorList) {
+    let id = given.strip_prefix("JTI=").unwrap_or(given);
+    let plain = id.bytes().all(|b| b.is_ascii_graphic() && b != b'=');
+    if id.is_empty() || !plain || id.len() > MAX_TEXT {
+        at.invalid(errors, given, "must be the id of a service account token: JTI= and the token's jti");
     }
 }
 

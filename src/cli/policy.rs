@@ -2,8 +2,10 @@
 //!
 //! What is asked of files is answered by the evaluators that decide in a server.
 
+mod explain;
 mod live;
 mod offline;
+mod reach;
 mod report;
 
 use std::path::PathBuf;
@@ -12,7 +14,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::Failure;
-use super::place::Place;
+use super::options::Output;
+use reach::Reach;
 
 /// The very file that auditors read.
 const EXAMPLE: &str = include_str!("../../policies/example.yaml");
@@ -51,11 +54,23 @@ enum Command {
     Status(Unused),
 }
 
+/// What of a running server is studied beside files.
+#[derive(Args, Debug)]
+struct Live {
+    /// Study what a running server has, as it would be with the files applied.
+    #[arg(long)]
+    live: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
 #[derive(Args, Debug)]
 struct Check {
     /// Files and directories: RBAC objects as YAML or JSON, policy files.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "live", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    live: Live,
     /// Print SARIF, for editors and code hosts.
     #[arg(long)]
     sarif: bool,
@@ -67,8 +82,10 @@ struct Test {
     #[arg(value_name = "CASES")]
     cases: PathBuf,
     /// Files and directories: RBAC objects as YAML or JSON, policy files.
-    #[arg(long = "with", required = true, value_name = "PATH")]
+    #[arg(long = "with", required_unless_present = "live", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    live: Live,
     /// Fail when less than this share of the rules, in percent, would be missed if they were removed.
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     score: u8,
@@ -76,18 +93,17 @@ struct Test {
 
 #[derive(Args, Debug)]
 struct Diff {
-    /// The file or directory as it is.
-    #[arg(value_name = "OLD")]
-    old: PathBuf,
-    /// As it would be.
-    #[arg(value_name = "NEW")]
-    new: PathBuf,
+    /// The files or directories: as it is and as it would be; with --live only as it would be.
+    #[arg(required = true, num_args = 1..=2, value_names = ["OLD", "NEW"])]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    live: Live,
 }
 
 #[derive(Args, Debug)]
 struct WhoCan {
     #[command(flatten)]
-    place: Place,
+    reach: Reach,
     /// The verb.
     verb: String,
     /// The resource, with its subresource after a slash; or a path that begins with one.
@@ -109,7 +125,7 @@ struct WhoCan {
 #[derive(Args, Debug)]
 struct Can {
     #[command(flatten)]
-    place: Place,
+    reach: Reach,
     /// The user's name.
     user: String,
     /// Groups of the user.
@@ -129,8 +145,10 @@ struct Replay {
     #[arg(long, value_name = "LOG")]
     audit: PathBuf,
     /// Files and directories: RBAC objects as YAML or JSON, policy files.
-    #[arg(long = "with", required = true, value_name = "PATH")]
+    #[arg(long = "with", required_unless_present = "live", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    live: Live,
 }
 
 #[derive(Args, Debug)]
@@ -145,8 +163,10 @@ struct Least {
 #[derive(Args, Debug)]
 struct Report {
     /// Files and directories: RBAC objects as YAML or JSON, policy files.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "live", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    live: Live,
     /// The file or directory as it was, to tell what changed.
     #[arg(long, value_name = "OLD")]
     since: Option<PathBuf>,
@@ -164,15 +184,18 @@ struct Report {
 #[derive(Args, Debug)]
 struct Explain {
     #[command(flatten)]
-    place: Place,
+    reach: Reach,
     /// The id, from the header Portcullis-Decision-Id or the warning of a refusal.
     id: String,
+    /// How to print.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
 }
 
 #[derive(Args, Debug)]
 struct Unused {
     #[command(flatten)]
-    place: Place,
+    reach: Reach,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -188,7 +211,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Replay(arguments) => offline::replay(arguments),
         Command::Role(arguments) => offline::role(arguments),
         Command::Report(arguments) => report::run(arguments),
-        Command::Explain(arguments) => live::explain(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Unused(arguments) => live::unused(arguments),
         Command::Status(arguments) => live::status(arguments),
     }

@@ -75,7 +75,10 @@ fn every_answer_names_its_decision_and_only_reviewers_read_why() {
     let path = format!("/portcullis/policy/decisions/{id}");
     low.get(&path).is(&[403], "a stranger to policy");
     server.anonymous().get(&path).is(&[401], "nobody");
-    let (done, told) = program(&["policy", "explain", &id], &server);
+    let (done, page) = program(&["policy", "explain", &id], &server);
+    assert!(done && page.starts_with(&format!("decision {id}: refused, nothing allows it\n")), "{page}");
+    assert!(page.contains("\n  who      low (") && page.contains("\n  asked    get secrets named s in namespace a\n"), "{page}");
+    let (done, told) = program(&["policy", "explain", &id, "-o", "json"], &server);
     assert!(done, "{told}");
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["user"]["name"], "low");
@@ -115,4 +118,60 @@ fn always_allow_needs_to_be_called_insecure() {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("--insecure-authorization-always-allow"), "{said}");
+}
+
+#[test]
+fn what_is_asked_of_files_is_asked_of_a_running_server_too() {
+    let policies = tempfile::tempdir().unwrap();
+    std::fs::write(policies.path().join("freeze.yaml"), format!("{HEAD}{DENY}")).unwrap();
+    let server = Server::start(&["--policy-dir", policies.path().to_str().unwrap()]);
+    make_namespace(&server.admin, "a");
+    bind(&server.admin, "a", "jane", "edit");
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    // The server's own roles and rules decide the cases.
+    let cases = write(
+        "cases.yaml",
+        "cases:\n- {name: frozen, user: jane, verb: create, resource: configmaps, namespace: a, expect: deny}\n\
+         - {name: edits, user: jane, verb: create, resource: services, namespace: a, expect: allow}\n\
+         - {name: only there, user: jane, verb: create, resource: services, namespace: b, expect: refuse}\n",
+    );
+    let (done, told) = program(&["policy", "test", &cases, "--live"], &server);
+    assert!(done && told.contains("3 of 3 cases hold"), "{told}");
+    // A rule of the same file name takes the place of the server's.
+    let thawed = write("freeze.yaml", &format!("{HEAD}{}", DENY.replace("user:jane", "user:joe")));
+    let (done, told) = program(&["policy", "test", &cases, "--live", "--with", &thawed], &server);
+    assert!(!done && told.contains("frozen"), "{told}");
+    let (done, told) = program(&["policy", "diff", "--live", &thawed], &server);
+    assert!(done && told.contains("gained") && told.contains("jane"), "{told}");
+    // What the server has is risky, with or without files.
+    let risky = write(
+        "risky.yaml",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: all}\n\
+         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: nowhere}\n\
+         subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}]\n",
+    );
+    let (_, before) = program(&["policy", "check", "--live"], &server);
+    assert!(before.contains("(server)") && !before.contains("risky.yaml"), "{before}");
+    let (_, after) = program(&["policy", "check", "--live", &risky], &server);
+    assert!(after.contains("risky.yaml"), "{after}");
+    // Every request of the log would end as it did.
+    server.user("jane", &[]).get("/api/v1/namespaces/a/secrets").is(&[200], "jane edits");
+    server.event(|event| event["user"]["username"] == "jane" && event["objectRef"]["resource"] == "secrets");
+    let log = server.data().join("audit.log").display().to_string();
+    let (_, told) = program(&["policy", "replay", "--audit", &log, "--live"], &server);
+    assert!(!told.contains("jane"), "{told}");
+    let (done, page) = program(&["policy", "report", "--live", "--audit", &log], &server);
+    assert!(done && page.contains("<th>a") && page.contains("freeze.yaml"), "{page}");
+    // As somebody who may look, by a kubeconfig; and as somebody who may not.
+    for (groups, may) in [(&["system:masters"][..], true), (&[][..], false)] {
+        let kubeconfig = write("kubeconfig", &server.issue("auditor", groups));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(["policy", "can", "jane", "-n", "a", "--kubeconfig", &kubeconfig]);
+        assert_eq!(command.output().unwrap().status.success(), may);
+    }
 }

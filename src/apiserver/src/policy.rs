@@ -21,6 +21,8 @@ const ROOT: &str = "/portcullis/policy";
 pub(crate) enum Question<'p> {
     /// How the chain and its files fare.
     Report,
+    /// The policy files that decide.
+    Sources,
     /// How often everything was used that allows something.
     Uses,
     /// What the user of the query may do.
@@ -36,6 +38,7 @@ impl<'p> Question<'p> {
     pub(crate) fn parse(path: &'p str) -> Option<Self> {
         match path.strip_prefix(ROOT)? {
             "" => Some(Self::Report),
+            "/sources" => Some(Self::Sources),
             "/uses" => Some(Self::Uses),
             "/can" => Some(Self::Can),
             "/who-can" => Some(Self::WhoCan),
@@ -51,6 +54,7 @@ impl<'p> Question<'p> {
     ) -> Result<Response<Body>, ApiError> {
         let told = match self {
             Self::Report => authorities.report(),
+            Self::Sources => authorities.sources(),
             Self::Uses => authorities.uses(),
             Self::Can => can(authorities, query)?,
             Self::WhoCan => who_can(authorities, query)?,

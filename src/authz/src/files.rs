@@ -41,7 +41,7 @@ use tracing::error;
 
 pub use abac::parse as parse_abac;
 pub use labels::{NamespaceLabels, cluster_scoped};
-pub use load::{LoadError, Source};
+pub use load::{LoadError, Source, Text};
 pub use pattern::Pattern;
 pub use rule::{Effect, Origin, Resources, Rule, Says, Who};
 pub use selection::Selection;
@@ -70,6 +70,8 @@ struct Inner {
     pool: Pool,
     generation: AtomicU64,
     status: Mutex<Status>,
+    /// The files that the rules in use were read from.
+    texts: Mutex<Vec<Text>>,
     fingerprint: Mutex<String>,
 }
 
@@ -152,6 +154,7 @@ impl PolicyFiles {
             pool: Pool::default(),
             generation: AtomicU64::new(0),
             status: Mutex::default(),
+            texts: Mutex::default(),
             fingerprint: Mutex::default(),
         }))
     }
@@ -182,7 +185,9 @@ impl PolicyFiles {
         let Some(source) = &self.0.source else { return Ok(()) };
         let fingerprint = source.fingerprint();
         let loaded = source.load()?;
-        self.replace(loaded.rules, loaded.files, loaded.warnings);
+        let names = loaded.files.iter().map(|file| file.name.clone()).collect();
+        self.replace(loaded.rules, names, loaded.warnings);
+        *self.0.texts.lock() = loaded.files;
         *self.0.fingerprint.lock() = fingerprint;
         Ok(())
     }
@@ -211,6 +216,11 @@ impl PolicyFiles {
         let (loads, failures) = (status.loads.saturating_add(1), status.failures);
         let loaded = Some(Timestamp::now());
         *status = Status { files, rules: count, loaded, loads, warnings, error: None, failures };
+    }
+
+    /// The files that the rules in use were read from, as they were then.
+    pub fn texts(&self) -> Vec<Text> {
+        self.0.texts.lock().clone()
     }
 
     /// How the files fare.

@@ -2,45 +2,18 @@
 
 use std::process::ExitCode;
 
-use http::StatusCode;
 use portcullis_api::Value;
 
-use super::{Can, Explain, Unused, WhoCan};
-use crate::cli::ask::Asker;
-use crate::cli::place::Place;
-use crate::cli::{Failure, print, serve};
-
-fn ask(place: &Place, path: &str) -> Result<Value, Failure> {
-    let dir = place.dir()?;
-    let (status, body) = serve::runtime()?.block_on(async {
-        let mut asker = Asker::connect(&dir).await?;
-        asker.get(path).await
-    })?;
-    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-    if status == StatusCode::OK {
-        return Ok(answer);
-    }
-    let why = answer.get("message").and_then(Value::as_str).unwrap_or("the server gives no reason");
-    Err(Failure::because(format!("the server answers {}", status.as_u16()), why))
-}
-
-pub(super) fn explain(arguments: &Explain) -> Result<ExitCode, Failure> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if arguments.id.is_empty() || !arguments.id.chars().all(plain) {
-        return Err(Failure::new("this is no id of a decision").fix("copy it from the warning or the header"));
-    }
-    let told = ask(&arguments.place, &format!("/portcullis/policy/decisions/{}", arguments.id))?;
-    print::json(&told)?;
-    Ok(ExitCode::SUCCESS)
-}
+use super::{Can, Unused, WhoCan};
+use crate::cli::{Failure, print};
 
 pub(super) fn status(arguments: &Unused) -> Result<ExitCode, Failure> {
-    print::json(&ask(&arguments.place, "/portcullis/policy")?)?;
+    print::json(&arguments.reach.ask("/portcullis/policy")?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn unused(arguments: &Unused) -> Result<ExitCode, Failure> {
-    let told = ask(&arguments.place, "/portcullis/policy/uses")?;
+    let told = arguments.reach.ask("/portcullis/policy/uses")?;
     let idle = |entry: &&Value| entry.get("used").and_then(Value::as_u64) == Some(0);
     let list = |field: &str| told.get(field).and_then(Value::as_array).into_iter().flatten().filter(idle);
     let rules = list("rules").map(|rule| {
@@ -64,7 +37,7 @@ pub(super) fn can(arguments: &Can) -> Result<ExitCode, Failure> {
     let groups: String = groups.map(|group| format!("&group={}", encoded(group))).collect();
     let (user, namespace) = (encoded(&arguments.user), encoded(&arguments.namespace));
     let path = format!("/portcullis/policy/can?user={user}&namespace={namespace}{groups}");
-    print::json(&ask(&arguments.place, &path)?)?;
+    print::json(&arguments.reach.ask(&path)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,7 +51,7 @@ pub(super) fn who_can(arguments: &WhoCan) -> Result<ExitCode, Failure> {
         ("name", &arguments.name),
     ];
     let query: Vec<String> = fields.iter().map(|(name, text)| format!("{name}={}", encoded(text))).collect();
-    let told = ask(&arguments.place, &format!("/portcullis/policy/who-can?{}", query.join("&")))?;
+    let told = arguments.reach.ask(&format!("/portcullis/policy/who-can?{}", query.join("&")))?;
     print_who_can(&told)
 }
 
@@ -120,7 +93,7 @@ fn by(subject: &Value) -> String {
     }
 }
 
-fn word(value: &Value, field: &str) -> String {
+pub(super) fn word(value: &Value, field: &str) -> String {
     match value.get(field) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),

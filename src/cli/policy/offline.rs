@@ -1,4 +1,4 @@
-//! Questions about files.
+//! Questions about files, and about what a server would have with them.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -10,6 +10,7 @@ use portcullis_authz::Attributes;
 use portcullis_authz::attributes::Resource;
 use portcullis_authz::study::{self, Cases, Finding, Level, Studied};
 
+use super::reach::{before_and_after, studied};
 use super::{Can, Check, Diff, Least, Replay, Test, WhoCan};
 use crate::cli::{Failure, print};
 
@@ -19,7 +20,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Studied, Failure> {
 }
 
 pub(super) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
-    let findings = study::lint(&read(&arguments.paths)?);
+    let findings = study::lint(&studied(&arguments.paths, &arguments.live)?);
     if arguments.sarif {
         print::json(&study::sarif(&findings))?;
     } else {
@@ -45,7 +46,7 @@ pub(super) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
     let what = || format!("the cases {} cannot be used", arguments.cases.display());
     let text = std::fs::read_to_string(&arguments.cases).map_err(|error| Failure::caused(what(), &error))?;
     let cases = Cases::parse(&text).map_err(|why| Failure::because(what(), why))?;
-    let report = cases.run(&read(&arguments.paths)?);
+    let report = cases.run(&studied(&arguments.paths, &arguments.live)?);
     let mut out = String::new();
     for failure in &report.failures {
         out.push_str(&format!("✗ {failure}\n"));
@@ -69,8 +70,12 @@ pub(super) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
-    let (old, new) =
-        (read(std::slice::from_ref(&arguments.old))?, read(std::slice::from_ref(&arguments.new))?);
+    let (old, new) = match (arguments.paths.as_slice(), arguments.live.live) {
+        (new, true) if new.len() == 1 => before_and_after(new, &arguments.live)?,
+        ([old, new], false) => (read(std::slice::from_ref(old))?, read(std::slice::from_ref(new))?),
+        (_, true) => return Err(Failure::new("with --live only the files as they would be are named")),
+        (_, false) => return Err(Failure::new("two sets of files are compared").fix("name another, or add --live")),
+    };
     let changes =
         study::diff(&old, &new).map_err(|why| Failure::because("the policies cannot be compared", why))?;
     let rows: Vec<Vec<String>> = changes
@@ -128,7 +133,7 @@ pub(super) fn role(arguments: &Least) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
-    let authorities = read(&arguments.paths)?.authorities();
+    let authorities = studied(&arguments.paths, &arguments.live)?.authorities();
     let mut replay = study::Replay::default();
     each_line(&arguments.audit, |line| replay.weigh(&authorities, line))?;
     let mut rows = vec![["WOULD", "USER", "VERB", "WHAT", "NAMESPACE", "TIMES"].map(str::to_owned).to_vec()];

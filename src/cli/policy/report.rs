@@ -28,7 +28,7 @@ thead th{background:#f6f8fa;position:sticky;top:0}tbody th{font-weight:600}.tena
 @media print{body{margin:0;max-width:none;padding:0;font-size:10px}nav{display:none}table{font-size:9px}thead th{position:static}thead{display:table-header-group}tr{break-inside:avoid}h2{break-after:avoid}}";
 
 pub(super) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
-    let studied = super::offline::read(&arguments.paths)?;
+    let studied = super::reach::studied(&arguments.paths, &arguments.live)?;
     let changes = match &arguments.since {
         None => None,
         Some(old) => {

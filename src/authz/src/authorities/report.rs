@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Authorities;
 use crate::attributes::Attributes;
 use crate::chain::{Authorizer as _, MASTERS};
-use crate::files::{Effect, Pattern, PolicyFiles, Rule, Says, Who};
+use crate::files::{Effect, Pattern, PolicyFiles, Rule, Says, Text, Who};
 use crate::rbac::Grant;
 use crate::shadow::{Flip, Shadow};
 use crate::used::Used;
@@ -20,6 +20,16 @@ impl Authorities {
             "sets": self.files.iter().map(set).collect::<Vec<_>>(),
             "shadow": self.chain.shadowing().map(shadow),
         })
+    }
+
+    /// The policy files that decide, as they were read; `format` is `rules` or `attributes`.
+    pub fn sources(&self) -> Value {
+        let file = |text: Text| {
+            let format = if text.is_abac { "attributes" } else { "rules" };
+            json!({ "file": text.name, "format": format, "text": &*text.text })
+        };
+        let files: Vec<Value> = self.deciding_files().iter().flat_map(PolicyFiles::texts).map(file).collect();
+        json!({ "files": files })
     }
 
     /// Everything that allows something, and how often it did since the start.
@@ -88,9 +98,14 @@ impl Authorities {
 
     /// The rules of all files that are not only tried out.
     fn deciding_rules(&self) -> impl Iterator<Item = std::sync::Arc<Rule>> {
+        self.deciding_files().iter().flat_map(PolicyFiles::rules_in_order)
+    }
+
+    /// Files that are tried out come last.
+    fn deciding_files(&self) -> &[PolicyFiles] {
         let tried = usize::from(self.chain.shadowing().is_some());
         let deciding = self.files.len().saturating_sub(tried);
-        self.files.iter().take(deciding).flat_map(PolicyFiles::rules_in_order)
+        self.files.get(..deciding).unwrap_or_default()
     }
 
     /// Whether a deny rule stands against a user named outright.

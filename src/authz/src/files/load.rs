@@ -55,10 +55,21 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+/// A policy file as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Text {
+    /// Its path.
+    pub name: String,
+    /// Whether it is one of Kubernetes' attribute policies.
+    pub is_abac: bool,
+    /// What it says.
+    pub text: Arc<str>,
+}
+
 /// What was read.
 pub(super) struct Loaded {
     pub(super) rules: Vec<Rule>,
-    pub(super) files: Vec<String>,
+    pub(super) files: Vec<Text>,
     /// What is odd about it.
     pub(super) warnings: Vec<String>,
 }
@@ -70,10 +81,10 @@ impl Source {
         for path in self.files(&mut loaded.warnings)? {
             let text = read(&path)?;
             let name = path.display().to_string();
-            let rules =
-                if is_abac(self, &path) { abac::parse(&name, &text) } else { yaml::parse(&name, &text) };
+            let is_abac = is_abac(self, &path);
+            let rules = if is_abac { abac::parse(&name, &text) } else { yaml::parse(&name, &text) };
             loaded.rules.extend(rules?);
-            loaded.files.push(name);
+            loaded.files.push(Text { name, is_abac, text: text.into() });
         }
         Ok(loaded)
     }

@@ -18,6 +18,8 @@ use crate::rbac::{GROUP, RbacIndex};
 
 /// Largest file.
 const MAX_FILE: u64 = 64 << 20;
+/// Where objects stand that were read from a server.
+const SERVER: &str = "(server)";
 const KINDS: [(&str, &str); 4] = [
     ("Role", "roles"),
     ("ClusterRole", "clusterroles"),
@@ -114,6 +116,51 @@ impl Studied {
             self.add_object(document.value, &file, document.referenced.line());
         }
         Ok(())
+    }
+
+    /// Adds objects that a server lists, and the policy files it reads.
+    ///
+    /// # Errors
+    /// What of them cannot be read.
+    pub fn of_server(lists: Vec<Value>, sources: &Value) -> Result<Self, StudyError> {
+        let mut studied = Self::default();
+        let server: Arc<str> = Arc::from(SERVER);
+        for list in lists {
+            studied.add_object(list, &server, 0);
+        }
+        let text = |file: &Value, field: &str| file.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        for file in sources.get("files").and_then(Value::as_array).into_iter().flatten() {
+            let (name, rules) = (text(file, "file"), text(file, "text"));
+            let parsed = match text(file, "format").as_str() {
+                "attributes" => parse_abac(&name, &rules),
+                _ => parse_rules(&name, &rules),
+            };
+            let parsed = parsed.map_err(|error| StudyError(error.to_string()))?;
+            studied.rules.extend(parsed.into_iter().map(Arc::new));
+        }
+        Ok(studied)
+    }
+
+    /// What a server would have if these files were applied to it: its objects where no file has one of the same
+    /// name, its policy files where none has the same name.
+    #[must_use]
+    pub fn over(mut self, server: Self) -> Self {
+        let place = |placed: &Placed| {
+            let Placed { resource, object, .. } = placed;
+            (resource.resource.to_string(), object.namespace().to_owned(), object.name().to_owned())
+        };
+        let known: BTreeSet<_> = self.objects.iter().map(place).collect();
+        self.objects.extend(server.objects.into_iter().filter(|placed| !known.contains(&place(placed))));
+        let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        let files: BTreeSet<String> = self.rules.iter().map(|rule| base(&rule.origin.file)).collect();
+        self.rules.extend(server.rules.into_iter().filter(|rule| !files.contains(&base(&rule.origin.file))));
+        for (own, others) in
+            [(&mut self.namespaces, server.namespaces), (&mut self.definitions, server.definitions)]
+        {
+            let names: BTreeSet<String> = own.iter().map(|object| object.name().to_owned()).collect();
+            own.extend(others.into_iter().filter(|object| !names.contains(object.name())));
+        }
+        self
     }
 
     fn add_object(&mut self, value: Value, file: &Arc<str>, line: u64) {

@@ -175,3 +175,53 @@ fn g027_status_and_scale_stay_in_their_place() {
         .patch("merge", &format!("{things}/t/scale"), &json!({ "spec": { "replicas": -1 } }))
         .is(&[422], "a negative count");
 }
+
+#[test]
+fn f055_paths_of_columns_and_selectable_fields_are_bounded() {
+    let world = world();
+    let with = |plural: &str, part: &str, value: Value| {
+        let mut definition = definition("f055.example.com", plural, "Path", &plain());
+        definition["spec"]["versions"][0][part] = value;
+        definition["spec"]["names"]["kind"] = format!("Path{plural}").into();
+        definition["spec"]["names"]["singular"] = format!("path{plural}").into();
+        definition
+    };
+    let column = |path: &str| json!([{ "name": "C", "type": "string", "jsonPath": path }]);
+    let long = format!(".{}", "a.".repeat(600_000));
+    for path in ["", "spec", ".spec[?(@.n", "{.spec", ".spec}{", ".spec[", long.as_str()] {
+        let asked = Instant::now();
+        let answer = world.admin.post(DEFINITIONS, &with("bads", "additionalPrinterColumns", column(path)));
+        assert!(matches!(answer.code, 201 | 413 | 422), "{}: {:.80}", answer.code, path);
+        assert!(asked.elapsed() < Duration::from_secs(20), "{:.80}", path);
+        if answer.code == 201 {
+            world.admin.delete(&format!("{DEFINITIONS}/bads.f055.example.com")).is(&[200], "delete");
+            until(|| world.admin.get(&format!("{DEFINITIONS}/bads.f055.example.com")).code == 404, "it goes");
+        }
+    }
+    for path in ["", "spec.n", ".spec[0]", ".spec..n", ".metadata.name", ".spec.none", ".spec.n.deeper"] {
+        let fields = json!([{ "jsonPath": path }]);
+        world.admin.post(DEFINITIONS, &with("bads", "selectableFields", fields)).is(&[422], path);
+    }
+    let wrong = json!([{ "name": "C", "type": "anything", "jsonPath": ".spec" }]);
+    world.admin.post(DEFINITIONS, &with("bads", "additionalPrinterColumns", wrong)).is(&[422], "a type");
+    // A path that looks everywhere, many times over, over an object that is as wide as may be.
+    let mut definition = with("wides", "additionalPrinterColumns", column("..*"));
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"] =
+        json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let all: Vec<Value> = (0..20)
+        .map(|i| json!({ "name": format!("C{i}"), "type": "string", "jsonPath": "..*..*..*" }))
+        .collect();
+    definition["spec"]["versions"][0]["additionalPrinterColumns"] = all.into();
+    if world.admin.post(DEFINITIONS, &definition).code == 201 {
+        let objects = "/apis/f055.example.com/v1/namespaces/a/wides";
+        let wide: Value = (0..20_000).map(|i| (format!("k{i}"), json!({ "a": i }))).collect::<serde_json::Map<_, _>>().into();
+        let object = json!({
+            "apiVersion": "f055.example.com/v1", "kind": "Pathwides", "metadata": { "name": "w" }, "data": wide,
+        });
+        until(|| world.admin.post(objects, &object).code != 404, "the resource is served");
+        let table = [("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")];
+        let asked = Instant::now();
+        let answer = world.admin.send("GET", objects, &table, b"").is(&[200], "a table");
+        assert!(asked.elapsed() < Duration::from_secs(15) && answer.body.len() < 64 << 20);
+    }
+}

@@ -197,3 +197,37 @@ fn f067_descriptions_are_cheap() {
     let location = answer.header("location").unwrap_or("/");
     assert!(location.starts_with('/') && !location.starts_with("//"), "{location}");
 }
+
+#[test]
+fn f061_a_large_deletion_lets_others_work_and_ends_with_its_client() {
+    const COUNT: usize = 400;
+    let world = world();
+    make_namespace(&world.admin, "f061");
+    let path = "/api/v1/namespaces/f061/configmaps";
+    for i in 0..COUNT {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": format!("c{i}"), "finalizers": ["example.com/keep"]},
+        });
+        world.admin.post(path, &object).is(&[201], "object");
+    }
+    // Its client leaves at once; the server stays.
+    let mut stream = world.admin.open().unwrap();
+    stream.send(format!("DELETE {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    drop(stream);
+    world.alive();
+    let deleting = std::thread::scope(|scope| {
+        let deleting = scope.spawn(|| world.admin.delete(path));
+        while !deleting.is_finished() {
+            world.alive();
+            world.admin.get("/api/v1/namespaces/f061").is(&[200], "a read beside it");
+        }
+        deleting.join().unwrap()
+    });
+    deleting.is(&[200], "the deletion");
+    // Nothing with a finalizer goes, and every object is marked once.
+    let all = world.admin.get(path).is(&[200], "what is left").tree();
+    let items = all["items"].as_array().unwrap();
+    assert_eq!(items.len(), COUNT);
+    assert!(items.iter().all(|item| item["metadata"]["deletionTimestamp"].is_string()));
+}

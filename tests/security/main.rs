@@ -10,6 +10,7 @@ mod bodies;
 mod credentials;
 mod custom;
 mod evidence;
+mod gates;
 mod identities;
 mod installation;
 mod lists;

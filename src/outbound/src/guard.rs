@@ -37,7 +37,8 @@ impl AddressGuard {
 pub fn is_never_a_target(address: IpAddr) -> bool {
     match plain(address) {
         IpAddr::V4(v4) => {
-            v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || v4 == Ipv4Addr::BROADCAST
+            let this_network = v4.octets().first() == Some(&0);
+            v4.is_link_local() || this_network || v4.is_multicast() || v4 == Ipv4Addr::BROADCAST
         }
         IpAddr::V6(v6) => {
             v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast() || v6 == AWS_METADATA
@@ -47,9 +48,18 @@ pub fn is_never_a_target(address: IpAddr) -> bool {
 
 const AWS_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
-/// An address as the kernel dials it: an IPv4 address in IPv6 clothes is that IPv4 address.
+/// An address as it is reached: an IPv4 address in IPv6 clothes is that IPv4 address, whether the kernel takes the
+/// clothes off (`::ffff:0:0/96`) or a translator on the way does (NAT64, `64:ff9b::/96`).
 fn plain(address: IpAddr) -> IpAddr {
-    address.to_canonical()
+    match address.to_canonical() {
+        IpAddr::V6(v6) => match v6.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+            }
+            _ => IpAddr::V6(v6),
+        },
+        v4 => v4,
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +78,20 @@ mod tests {
         assert!(!AddressGuard::Api { local: false }.permits(mapped));
         assert!(AddressGuard::Api { local: true }.permits(mapped));
         assert!(AddressGuard::Operator.permits(mapped));
+    }
+
+    #[test]
+    fn j037_an_address_is_judged_as_what_it_reaches() {
+        for text in ["64:ff9b::a9fe:a9fe", "64:ff9b::169.254.169.254", "0.0.0.1", "0.255.0.1", "64:ff9b::", "ff02::1"] {
+            assert!(!AddressGuard::Operator.permits(text.parse().unwrap()), "{text}");
+        }
+        let local: IpAddr = "64:ff9b::127.0.0.1".parse().unwrap();
+        assert!(!AddressGuard::Api { local: false }.permits(local));
+        // What is no address in one reading is none in any: nothing else is resolved to one here.
+        for text in ["2130706433", "0177.0.0.1", "0x7f.1", "127.1", "127.0.0.01", "fe80::1%lo"] {
+            assert!(text.parse::<IpAddr>().is_err(), "{text}");
+        }
+        assert!(AddressGuard::Api { local: false }.permits("64:ff9b::203.0.113.9".parse().unwrap()));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod jwt;
 mod patch;
 mod policy;
 mod protobuf;
+mod review;
 mod selector;
 mod store;
 mod strategic;
@@ -29,6 +30,7 @@ pub use jwt::jwt;
 pub use patch::patch;
 pub use policy::policy;
 pub use protobuf::protobuf;
+pub use review::review;
 pub use selector::selector;
 pub use store::store;
 pub use strategic::strategic;
@@ -50,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     ("patch", patch),
     ("policy", policy),
     ("protobuf", protobuf),
+    ("review", review),
     ("selector", selector),
     ("strategic", strategic),
     ("store", store),

@@ -5,6 +5,7 @@
 //!      -> Endpoint     where, whom we believe there, and as whom we come
 //!      -> Client       connections that are kept; each call has a deadline and a largest answer
 //!      -> Reply        status, headers, body
+//!      -> review       what is believed of the answer of a webhook for admission or conversion
 //! ```
 //!
 //! No redirect is followed: it would carry a credential, or the server's own position in the network,
@@ -23,6 +24,7 @@ mod hook_client;
 mod kubeconfig;
 mod reply;
 mod retry;
+mod review;
 #[cfg(test)]
 mod testing;
 
@@ -37,3 +39,7 @@ pub use kubeconfig::{endpoint as kubeconfig_endpoint, endpoint_of_text as kubeco
 pub use portcullis_pki::ServerTrust;
 pub use reply::Reply;
 pub use retry::Backoff;
+pub use review::{
+    ADMISSION_REVIEW, AdmissionAnswer, CONVERSION_REVIEW, InvalidReview, ReviewKind, ReviewVersion,
+    converted_objects,
+};

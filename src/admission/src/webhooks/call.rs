@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portcullis_api::{ApiError, Map, Object, Reason, Result, Value};
-use portcullis_outbound::{CallError, Cause, Request};
+use portcullis_outbound::{AdmissionAnswer, CallError, Cause, InvalidReview, Request};
 
 use super::hook::{Hook, SideEffects};
 use super::metrics::{self, Ending};
-use super::review::{self, Answer, Invalid};
+use super::review;
 use crate::attributes::Attributes;
 use crate::expressions::{AUTHORIZER, Input, request_question, request_tree};
 use crate::matching::{OnFailure, Verdict};
@@ -85,7 +85,7 @@ impl<'b> Asking<'_, 'b> {
         &self,
         hook: &Hook,
         (shown, target): (&Shown<'_>, &Target),
-    ) -> Result<Answer, Failure> {
+    ) -> Result<AdmissionAnswer, Failure> {
         self.check_dry_run(hook)?;
         let answer = self.send(hook, (shown, target)).await?;
         self.note(hook, &answer);
@@ -106,7 +106,11 @@ impl<'b> Asking<'_, 'b> {
         }
     }
 
-    async fn send(&self, hook: &Hook, (shown, target): (&Shown<'_>, &Target)) -> Result<Answer, Failure> {
+    async fn send(
+        &self,
+        hook: &Hook,
+        (shown, target): (&Shown<'_>, &Target),
+    ) -> Result<AdmissionAnswer, Failure> {
         let version = hook.version.ok_or_else(|| {
             let why = "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)";
             Failure::Call(why.to_owned(), 400)
@@ -124,9 +128,12 @@ impl<'b> Asking<'_, 'b> {
         };
         let reply = client.send(&request).await.and_then(portcullis_outbound::Reply::success);
         let reply = reply.map_err(|error| failed(&error))?;
-        review::answer(&reply, version, &uid, self.mutates).map_err(|invalid| match invalid {
-            Invalid::Unreadable(why) => Failure::Call(format!("failed to call webhook: {why}"), 503),
-            Invalid::Response(why) => Failure::Call(format!("received invalid webhook response: {why}"), 503),
+        AdmissionAnswer::read(&reply.body, version, &uid, self.mutates).map_err(|invalid| {
+            let why = match invalid {
+                InvalidReview::Unreadable(why) => format!("failed to call webhook: {why}"),
+                InvalidReview::Response(why) => format!("received invalid webhook response: {why}"),
+            };
+            Failure::Call(why, 503)
         })
     }
 
@@ -145,7 +152,7 @@ impl<'b> Asking<'_, 'b> {
     }
 
     /// Warnings for the client, annotations for audit. A key that is none is left out.
-    fn note(&self, hook: &Hook, answer: &Answer) {
+    fn note(&self, hook: &Hook, answer: &AdmissionAnswer) {
         for (key, value) in &answer.annotations {
             let key = format!("{}/{key}", hook.name);
             if value.len() <= MAX_ANNOTATION && portcullis_api::names::qualified_name(&key).is_empty() {

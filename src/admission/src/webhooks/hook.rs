@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_api::Value;
-use portcullis_outbound::{HookCaller, HookClient, Limits};
+use portcullis_outbound::{HookCaller, HookClient, Limits, ReviewVersion};
 
 use crate::expressions::Scope;
 use crate::matching::{Conditions, Criteria, OnFailure};
-
-use super::review::Version;
 
 /// The largest answer: a patch may replace an object of the largest size, and is written in base 64.
 const LARGEST: usize = 6 << 20;
@@ -29,7 +27,7 @@ pub(super) struct Hook {
     pub(super) effects: SideEffects,
     pub(super) timeout: Duration,
     /// The first version of reviews that both know.
-    pub(super) version: Option<Version>,
+    pub(super) version: Option<ReviewVersion>,
     /// Whether it wants to see the object again when others changed it.
     pub(super) again: bool,
     pub(super) client: Arc<HookClient>,
@@ -74,7 +72,7 @@ impl Hook {
                 None => SideEffects::Unsaid,
             },
             timeout: Duration::from_secs(seconds.clamp(1, MAX_TIMEOUT)),
-            version: versions.into_iter().flatten().filter_map(Value::as_str).find_map(Version::named),
+            version: versions.into_iter().flatten().filter_map(Value::as_str).find_map(ReviewVersion::named),
             again: text("reinvocationPolicy") == Some("IfNeeded"),
             client: same.cloned().unwrap_or_else(|| Arc::new(HookClient::new(config, limits, caller))),
         }

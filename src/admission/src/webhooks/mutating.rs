@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::call::{Asking, Failure, internal};
 use super::hook::Hook;
+use super::review;
 use super::set::Set;
 use crate::attributes::Attributes;
 use crate::shown::Shown;
@@ -93,7 +94,7 @@ impl One<'_, '_> {
             let shown = Shown::of(write, object.as_deref(), target).await;
             let shown = shown.map_err(|error| Failure::Refused(internal(error)))?;
             let answer = self.asking.ask(self.hook, (&shown, target)).await?;
-            let patch = answer.operations().map_err(|why| Failure::Call(why, 503))?;
+            let patch = review::operations(&answer).map_err(|why| Failure::Call(why, 503))?;
             let Some(patch) = patch else { return Ok(false) };
             (answer, patch, shown.object.map(std::borrow::Cow::into_owned))
         };

@@ -14,11 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_api::{ApiError, Object, Reason, Result, Value};
-use portcullis_outbound::{CallError, Cause, HookCaller, HookClient, Limits, Reply, Request};
+use portcullis_outbound::{
+    CallError, Cause, HookCaller, HookClient, InvalidReview, Limits, Reply, Request, ReviewVersion,
+    converted_objects,
+};
 
 use super::metrics::{self, Failure};
 use crate::kinds::check::texts;
-use review::{Place, Version};
+use review::Place;
 
 /// How long a webhook may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +34,7 @@ const PART: usize = 8 << 20;
 pub(super) struct ConversionHook {
     client: HookClient,
     /// The first version of reviews that both know.
-    version: Option<Version>,
+    version: Option<ReviewVersion>,
 }
 
 impl ConversionHook {
@@ -42,7 +45,7 @@ impl ConversionHook {
         let limits = Limits { deadline: PATIENCE, largest: LARGEST };
         Self {
             client: HookClient::new(config, limits, caller),
-            version: texts(webhook, "conversionReviewVersions").find_map(Version::named),
+            version: texts(webhook, "conversionReviewVersions").find_map(ReviewVersion::named),
         }
     }
 
@@ -90,9 +93,12 @@ impl ConversionHook {
         let request = request.query(format!("timeout={}s", PATIENCE.as_secs()));
         let reply = client.send(&request).await.and_then(Reply::success);
         let reply = reply.map_err(|error| failed(Failure::Call, words(&error)))?;
-        let answer = reply.json().map_err(|error| failed(Failure::Call, words(&error)))?;
-        let objects =
-            review::objects(answer, version, &uid).map_err(|why| failed(Failure::Malformed, why))?;
+        let objects = converted_objects(&reply.body, version, &uid).map_err(|invalid| match invalid {
+            InvalidReview::Unreadable(why) => {
+                failed(Failure::Call, words(&reply.error(Cause::Malformed(why))))
+            }
+            InvalidReview::Response(why) => failed(Failure::Malformed, why),
+        })?;
         if objects.len() != part.len() {
             let (got, wanted) = (objects.len(), part.len());
             let why = format!("conversion webhook for {of} returned {got} objects, expected {wanted}");

@@ -3,36 +3,10 @@
 use bytes::Bytes;
 use portcullis_api::field::{Error, ErrorList};
 use portcullis_api::{Map, Object, Value};
-use serde::Deserialize;
+use portcullis_outbound::{CONVERSION_REVIEW, ReviewVersion};
 
 use crate::kinds::check::At;
 use crate::kinds::meta;
-
-const GROUP: &str = "apiextensions.k8s.io";
-const KIND: &str = "ConversionReview";
-
-/// A version of the reviews.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Version {
-    V1,
-    /// Its answers are not held to their uid and kind, as upstream.
-    V1Beta1,
-}
-
-impl Version {
-    pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "v1" => Some(Self::V1),
-            "v1beta1" => Some(Self::V1Beta1),
-            _ => None,
-        }
-    }
-
-    fn api_version(self) -> String {
-        let version = if self == Self::V1 { "v1" } else { "v1beta1" };
-        format!("{GROUP}/{version}")
-    }
-}
 
 /// About how many bytes of JSON an object has.
 pub(super) fn size(object: &Object) -> usize {
@@ -51,69 +25,11 @@ fn size_of(value: &Value) -> usize {
 }
 
 /// The body of a question.
-pub(super) fn question(objects: &[&Object], to: &str, version: Version, uid: &str) -> Bytes {
+pub(super) fn question(objects: &[&Object], to: &str, version: ReviewVersion, uid: &str) -> Bytes {
     let objects: Vec<&Map<String, Value>> = objects.iter().map(|object| object.map()).collect();
-    let review = serde_json::json!({
-        "kind": KIND,
-        "apiVersion": version.api_version(),
-        "request": { "uid": uid, "desiredAPIVersion": to, "objects": objects },
-    });
-    review.to_string().into()
+    let request = serde_json::json!({ "uid": uid, "desiredAPIVersion": to, "objects": objects });
+    CONVERSION_REVIEW.question(version, request)
 }
-
-/// An answer as it is read.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Review {
-    api_version: Option<String>,
-    kind: Option<String>,
-    response: Option<Response>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    uid: Option<String>,
-    result: Option<Status>,
-    converted_objects: Option<Vec<Value>>,
-}
-
-#[derive(Default, Deserialize)]
-struct Status {
-    status: Option<String>,
-    message: Option<String>,
-}
-
-/// The objects of an answer.
-///
-/// # Errors
-/// Why it is no answer to this question, or what the webhook says went wrong.
-pub(super) fn objects(review: Review, version: Version, uid: &str) -> Result<Vec<Value>, String> {
-    let text = |field: Option<String>| field.unwrap_or_default();
-    let (api_version, kind) = (text(review.api_version), text(review.kind));
-    let wanted = Version::V1.api_version();
-    if version == Version::V1 && (api_version != wanted || kind != KIND) {
-        let slash = if api_version.contains('/') { "" } else { "/" };
-        return Err(format!(
-            "expected webhook response of {wanted}, Kind={KIND}, got {slash}{api_version}, Kind={kind}"
-        ));
-    }
-    let response = review.response.ok_or("no response provided")?;
-    let got = text(response.uid);
-    if version == Version::V1 && got != uid {
-        return Err(format!("expected response.uid={uid:?}, got {got:?}"));
-    }
-    let result = response.result.unwrap_or_default();
-    let (status, message) = (text(result.status), text(result.message));
-    match (status.as_str(), message.as_str()) {
-        ("Success", _) => Ok(response.converted_objects.unwrap_or_default()),
-        (status, "") => Err(format!("response.result.status was '{status}', not 'Success'")),
-        (_, message) => Err(message.chars().take(MAX_MESSAGE).collect()),
-    }
-}
-
-/// As much of a webhook's words is passed on.
-const MAX_MESSAGE: usize = 4096;
 
 /// Which object of an answer is spoken of; upstream has other words for one alone.
 #[derive(Clone, Copy)]

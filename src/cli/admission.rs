@@ -45,7 +45,7 @@ pub(crate) fn admission(options: &ServeOptions) -> Result<Chain, Failure> {
     if !disabled.is_empty() {
         tracing::warn!(plugins = disabled.join(","), "Admission plugins are switched off");
     }
-    Ok(Chain::new(chosen))
+    Ok(Chain::new(chosen).without(&disabled))
 }
 
 fn settings(path: &Path) -> Result<plugins::Settings, Failure> {
@@ -119,6 +119,7 @@ mod tests {
         assert!(choose("AlwaysAdmit").unwrap_err().contains("plugin \"AlwaysAdmit\" is unknown"));
         assert!(choose("EventRateLimit").unwrap_err().contains("has no configuration"));
         choose("AlwaysPullImages").unwrap();
+        choose("ValidatingAdmissionPolicy").unwrap();
         choose("DenyServiceExternalIPs").unwrap();
     }
 }

@@ -8,7 +8,7 @@ use super::Failure;
 use super::options::ServeOptions;
 
 /// Admission plugins without which somebody gets further than permitted.
-pub(crate) const GUARDS: [&str; 9] = [
+pub(crate) const GUARDS: [&str; 13] = [
     "NamespaceLifecycle",
     "ServiceAccount",
     "NodeRestriction",
@@ -18,6 +18,10 @@ pub(crate) const GUARDS: [&str; 9] = [
     "CertificateSubjectRestriction",
     "ResourceQuota",
     "LimitRanger",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionWebhook",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionWebhook",
 ];
 
 /// One reason not to start.

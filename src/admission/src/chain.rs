@@ -81,9 +81,19 @@ impl Admitted {
 /// ```
 pub struct Chain {
     plugins: Vec<Box<dyn Plugin>>,
+    /// The stages that do not run, by their names in [`STAGES`].
+    off: Vec<&'static str>,
     mutating: [Option<Arc<dyn MutatingStage>>; 2],
     validating: [Option<Arc<dyn ValidatingStage>>; 2],
 }
+
+/// Upstream's names of the stages that ask what is stored: first those that change, then those that refuse.
+pub const STAGES: [&str; 4] = [
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionWebhook",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionWebhook",
+];
 
 /// The places of the stages.
 const POLICIES: usize = 0;
@@ -92,7 +102,18 @@ const WEBHOOKS: usize = 1;
 impl Chain {
     /// A chain of the given plugins.
     pub fn new(plugins: Vec<Box<dyn Plugin>>) -> Self {
-        Self { plugins, mutating: [None, None], validating: [None, None] }
+        Self { plugins, off: Vec::new(), mutating: [None, None], validating: [None, None] }
+    }
+
+    /// Without the stages of these names, whatever is stored for them.
+    #[must_use]
+    pub fn without(mut self, names: &[String]) -> Self {
+        self.off = STAGES.into_iter().filter(|stage| names.iter().any(|name| name == stage)).collect();
+        self
+    }
+
+    fn runs(&self, stage: &'static str) -> bool {
+        !self.off.contains(&stage)
     }
 
     /// With policies, which run before the webhooks.
@@ -102,8 +123,8 @@ impl Chain {
         mutating: Arc<dyn MutatingStage>,
         validating: Arc<dyn ValidatingStage>,
     ) -> Self {
-        self.mutating[POLICIES] = Some(mutating);
-        self.validating[POLICIES] = Some(validating);
+        self.mutating[POLICIES] = self.runs("MutatingAdmissionPolicy").then_some(mutating);
+        self.validating[POLICIES] = self.runs("ValidatingAdmissionPolicy").then_some(validating);
         self
     }
 
@@ -114,8 +135,8 @@ impl Chain {
         mutating: Arc<dyn MutatingStage>,
         validating: Arc<dyn ValidatingStage>,
     ) -> Self {
-        self.mutating[WEBHOOKS] = Some(mutating);
-        self.validating[WEBHOOKS] = Some(validating);
+        self.mutating[WEBHOOKS] = self.runs("MutatingAdmissionWebhook").then_some(mutating);
+        self.validating[WEBHOOKS] = self.runs("ValidatingAdmissionWebhook").then_some(validating);
         self
     }
 

@@ -29,7 +29,7 @@ mod webhooks;
 mod fake;
 
 pub use attributes::{Attributes, Operation};
-pub use chain::{Admitted, Chain, Plugin};
+pub use chain::{Admitted, Chain, Plugin, STAGES};
 pub use ledger::{Charge, Reservation};
 pub use notes::{Annotation, Notes};
 pub use reader::Reader;

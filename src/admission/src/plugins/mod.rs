@@ -46,7 +46,7 @@ pub use namespace_lifecycle::terminating;
 use portcullis_api::{ApiError, GroupResource, Object};
 
 use crate::attributes::Attributes;
-use crate::chain::Plugin;
+use crate::chain::{Plugin, STAGES};
 use signing_request::request_subject;
 
 /// The plugins that are off unless asked for.
@@ -80,7 +80,8 @@ pub fn built_in() -> Vec<Box<dyn Plugin>> {
     running(&Settings::default(), |name| !OPTIONAL.contains(&name))
 }
 
-/// The plugins that are on by default or enabled, and not disabled, in upstream's order.
+/// The plugins that are on by default or enabled, and not disabled, in upstream's order. The names of the
+/// [`STAGES`] may be in the lists too; the chain itself is told of those.
 ///
 /// # Errors
 /// A name that no plugin has, or that is in both lists.
@@ -89,7 +90,8 @@ pub fn chosen(
     disable: &[String],
     settings: &Settings,
 ) -> Result<Vec<Box<dyn Plugin>>, BadChoice> {
-    let known: Vec<&str> = every(settings).iter().map(|plugin| plugin.name()).collect();
+    let mut known: Vec<&str> = every(settings).iter().map(|plugin| plugin.name()).collect();
+    known.extend(STAGES);
     let named = |list: &[String], name: &str| list.iter().any(|one| one == name);
     if let Some(stranger) = enable.iter().chain(disable).find(|one| !known.contains(&one.as_str())) {
         return Err(BadChoice::Unknown(stranger.clone()));

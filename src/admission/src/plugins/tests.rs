@@ -1,6 +1,9 @@
 //! The whole chain, on what it may meet.
 
-use portcullis_api::{UserInfo, Value};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portcullis_api::{ApiError, Object, Result, UserInfo, Value};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -8,6 +11,7 @@ use super::*;
 use crate::attributes::Operation;
 use crate::chain::Chain;
 use crate::fake::{Cluster, Write};
+use crate::stage::{MutatingStage, Round, ValidatingStage};
 
 #[test]
 fn plugins_run_in_upstreams_order() {
@@ -58,6 +62,53 @@ fn plugins_are_chosen_by_name_and_keep_their_order() {
     assert_eq!(on(&["Nonsense"], &[]), Err(BadChoice::Unknown("Nonsense".into())));
     assert_eq!(on(&[], &["limitranger"]), Err(BadChoice::Unknown("limitranger".into())));
     assert_eq!(on(&["Priority"], &["Priority"]), Err(BadChoice::Contradiction("Priority".into())));
+}
+
+/// A stage that lets nothing pass.
+struct Wall(&'static str);
+
+impl Wall {
+    fn refusal(&self) -> Result<()> {
+        Err(ApiError::bad_request(self.0))
+    }
+}
+
+#[async_trait]
+impl MutatingStage for Wall {
+    fn is_idle(&self) -> bool {
+        false
+    }
+
+    async fn mutate(&self, _: &Attributes<'_>, _: Option<&mut Object>, _: &mut Round<'_>) -> Result<()> {
+        self.refusal()
+    }
+}
+
+#[async_trait]
+impl ValidatingStage for Wall {
+    fn is_idle(&self) -> bool {
+        false
+    }
+
+    async fn validate(&self, _: &Attributes<'_>, _: Option<&Object>) -> Result<()> {
+        self.refusal()
+    }
+}
+
+#[test]
+fn a_stage_that_is_switched_off_is_not_asked_and_the_others_are() {
+    let refused_by = |off: &[&str]| {
+        let off: Vec<String> = off.iter().map(ToString::to_string).collect();
+        let [change, call, deny, veto] = STAGES.map(|name| Arc::new(Wall(name)));
+        let chain =
+            Chain::new(Vec::new()).without(&off).with_policies(change, deny).with_webhooks(call, veto);
+        let judged = Write::pod().judge_all(chain, &Cluster::default(), json!({}));
+        judged.result.err().map(|error| error.message().to_owned())
+    };
+    for count in 0..STAGES.len() {
+        assert_eq!(refused_by(&STAGES[..count]).as_deref(), Some(STAGES[count]));
+    }
+    assert_eq!(refused_by(&STAGES), None);
 }
 
 /// Field names that plugins look at.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_api::selector::LabelSelector;
 use portcullis_api::{GroupResource, Object, UserInfo, Verb};
 use portcullis_cel::Authorizer;
 
@@ -13,6 +14,18 @@ pub trait Reader: Send + Sync {
 
     /// All objects of a resource in a namespace, or everywhere when it is empty.
     fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>>;
+
+    /// The objects of [`Reader::list`] that a selector picks.
+    fn select(
+        &self,
+        resource: &GroupResource,
+        namespace: &str,
+        selector: &LabelSelector,
+    ) -> Vec<Arc<Object>> {
+        let mut found = self.list(resource, namespace);
+        found.retain(|object| selector.matches_object(object));
+        found
+    }
 
     /// Whether a user may do something (for plugins that ask for a further permission).
     fn allows(

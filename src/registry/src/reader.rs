@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use portcullis_admission::Reader;
+use portcullis_api::selector::LabelSelector;
 use portcullis_api::{GroupResource, Object, Result, UserInfo};
 use portcullis_authn::{Glance, Lookup, LookupError, Watched};
 use portcullis_authz::attributes::Resource as Asked;
@@ -62,6 +63,21 @@ impl Registry {
         Some(object)
     }
 
+    /// The objects of a resource in a namespace, or everywhere, that a selector picks. What it does not pick
+    /// is not parsed.
+    fn selected(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        selector: &LabelSelector,
+    ) -> Result<Vec<Arc<Object>>> {
+        let snapshot = resource.snapshot()?;
+        let prefix = resource.prefix(namespace);
+        let picked =
+            snapshot.under(&prefix, None).filter(|entry| selector.matches(|key| entry.labels().get(key)));
+        picked.map(|entry| Ok(Arc::new(resource.tree(entry)?))).collect()
+    }
+
     /// All objects of a resource in a namespace, or everywhere when it is empty.
     pub(crate) fn trees(&self, resource: &Resource, namespace: &str) -> Result<Vec<Object>> {
         let snapshot = resource.snapshot()?;
@@ -78,6 +94,16 @@ impl Reader for Registry {
     fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
         let Some(resource) = self.resources().of_group(resource) else { return Vec::new() };
         self.trees(&resource, namespace).unwrap_or_default().into_iter().map(Arc::new).collect()
+    }
+
+    fn select(
+        &self,
+        resource: &GroupResource,
+        namespace: &str,
+        selector: &LabelSelector,
+    ) -> Vec<Arc<Object>> {
+        let Some(resource) = self.resources().of_group(resource) else { return Vec::new() };
+        self.selected(&resource, namespace, selector).unwrap_or_default()
     }
 
     fn allows(
@@ -152,6 +178,15 @@ impl Reader for Call<'_> {
 
     fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
         Reader::list(self.registry, resource, namespace)
+    }
+
+    fn select(
+        &self,
+        resource: &GroupResource,
+        namespace: &str,
+        selector: &LabelSelector,
+    ) -> Vec<Arc<Object>> {
+        Reader::select(self.registry, resource, namespace, selector)
     }
 
     fn allows(

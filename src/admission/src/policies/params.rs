@@ -41,9 +41,7 @@ pub(super) async fn collect(
         }
         Chosen::Labels(selector) => {
             let selector = selector.as_ref().map_err(Clone::clone)?;
-            let mut found = write.reader.list(&kind.target.resource.group_resource(), namespace);
-            found.retain(|object| selector.matches_object(object));
-            found
+            write.reader.select(&kind.target.resource.group_resource(), namespace, selector)
         }
     };
     if found.is_empty() && given.required {

@@ -13,6 +13,11 @@ pub trait Strategy: Send + Sync + 'static {
     /// Clears and sets what a client may not choose at creation (status, generation = 1, …).
     fn prepare_create(&self, _new: &mut Object) {}
 
+    /// `Warning` texts about what a client sent to be created, where [`Self::prepare_create`] hides it.
+    fn early_warnings(&self, _sent: &Object) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Carries over what an update may not change (status of a main resource, …) and raises
     /// `metadata.generation` where upstream does.
     fn prepare_update(&self, _new: &mut Object, _old: &Object) {}
@@ -27,6 +32,13 @@ pub trait Strategy: Send + Sync + 'static {
     /// `Warning` texts for the client.
     fn warnings(&self, _new: &Object, _old: Option<&Object>) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Mistakes in a change and, where there are none, `Warning` texts for the client: in one pass for kinds
+    /// whose rules give both.
+    fn judge_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) -> Vec<String> {
+        self.validate_update(new, old, errors);
+        if errors.is_empty() { self.warnings(new, Some(old)) } else { Vec::new() }
     }
 
     /// Whether PUT on a missing name creates the object.

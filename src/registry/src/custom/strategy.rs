@@ -53,10 +53,11 @@ impl Rules {
         }
     }
 
-    /// The definition's rules, where nothing is wrong that could lead them astray.
-    fn rules(&self, new: &Object, old: Option<&Object>, errors: &mut ErrorList) {
+    /// The definition's rules, where nothing is wrong that could lead them astray. Returns what breaks a rule,
+    /// but did so before and was not touched.
+    fn rules(&self, new: &Object, old: Option<&Object>, errors: &mut ErrorList) -> Vec<String> {
         if !self.kind.structural().has_rules() {
-            return;
+            return Vec::new();
         }
         let blocks = |error: &Error| {
             matches!(
@@ -70,21 +71,44 @@ impl Rules {
         };
         if errors.iter().any(blocks) {
             errors.push(Error::invalid(&Path::new("<nil>"), Value::Null, UNCHECKED));
-        } else {
-            errors.extend(self.kind.structural().check_rules(new, old).errors);
+            return Vec::new();
         }
+        let found = self.kind.structural().check_rules(new, old);
+        errors.extend(found.errors);
+        found.warnings
     }
 
-    /// What breaks a rule, but did so before and was not touched. Rules are evaluated once more for it: a
-    /// strategy keeps nothing between two questions.
-    fn forgiven(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
-        match old {
-            Some(old) if self.kind.structural().has_rules() => {
-                self.kind.structural().check_rules(new, Some(old)).warnings
-            }
-            _ => Vec::new(),
+    fn judge(&self, new: &Object, old: &Object, errors: &mut ErrorList) -> Vec<String> {
+        if !self.type_meta(new, errors) {
+            return Vec::new();
         }
+        meta::generic_meta_update(new, old, errors);
+        errors.extend(self.kind.structural().validate_values(new, Some(old)));
+        self.scale_spec(new, errors);
+        self.scale_status(new, errors);
+        errors.extend(self.kind.structural().validate_embedded(new, &embedded_metadata));
+        errors.extend(self.kind.structural().validate_lists(new, Some(old)));
+        self.rules(new, Some(old), errors)
     }
+
+    fn judge_status(&self, new: &Object, old: &Object, errors: &mut ErrorList) -> Vec<String> {
+        if !self.type_meta(new, errors) {
+            return Vec::new();
+        }
+        meta::generic_meta_update(new, old, errors);
+        errors.extend(self.kind.structural().validate_status(new, Some(old)));
+        self.scale_status(new, errors);
+        errors.extend(self.kind.structural().validate_lists(new, Some(old)));
+        self.rules(new, Some(old), errors)
+    }
+}
+
+/// Rules look only at the mistakes of their own pass.
+fn apart(errors: &mut ErrorList, judge: impl FnOnce(&mut ErrorList) -> Vec<String>) -> Vec<String> {
+    let mut own = ErrorList::new();
+    let forgiven = judge(&mut own);
+    errors.append(&mut own);
+    if errors.is_empty() { forgiven } else { Vec::new() }
 }
 
 impl Strategy for Main {
@@ -123,18 +147,12 @@ impl Strategy for Main {
     }
 
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
-        let rules = &*self.0;
-        let mut own = ErrorList::new();
-        if rules.type_meta(new, &mut own) {
-            meta::generic_meta_update(new, old, &mut own);
-            own.extend(rules.kind.structural().validate_values(new, Some(old)));
-            rules.scale_spec(new, &mut own);
-            rules.scale_status(new, &mut own);
-            own.extend(rules.kind.structural().validate_embedded(new, &embedded_metadata));
-            own.extend(rules.kind.structural().validate_lists(new, Some(old)));
-            rules.rules(new, Some(old), &mut own);
-        }
-        errors.append(&mut own);
+        apart(errors, |own| self.0.judge(new, old, own));
+    }
+
+    fn judge_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) -> Vec<String> {
+        let forgiven = apart(errors, |own| self.0.judge(new, old, own));
+        forgiven.into_iter().chain(self.warnings(new, Some(old))).collect()
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
@@ -142,8 +160,7 @@ impl Strategy for Main {
         let mut added: Vec<&str> = new.finalizers().filter(|finalizer| !known(finalizer)).collect();
         added.sort_unstable();
         added.dedup();
-        let forgiven = self.0.forgiven(new, old);
-        forgiven.into_iter().chain(added.into_iter().flat_map(finalizer_warnings)).collect()
+        added.into_iter().flat_map(finalizer_warnings).collect()
     }
 
     fn allow_unconditional_update(&self) -> bool {
@@ -172,20 +189,11 @@ impl Strategy for Status {
     fn validate(&self, _new: &Object, _errors: &mut ErrorList) {}
 
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
-        let rules = &*self.0;
-        let mut own = ErrorList::new();
-        if rules.type_meta(new, &mut own) {
-            meta::generic_meta_update(new, old, &mut own);
-            own.extend(rules.kind.structural().validate_status(new, Some(old)));
-            rules.scale_status(new, &mut own);
-            own.extend(rules.kind.structural().validate_lists(new, Some(old)));
-            rules.rules(new, Some(old), &mut own);
-        }
-        errors.append(&mut own);
+        apart(errors, |own| self.0.judge_status(new, old, own));
     }
 
-    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
-        self.0.forgiven(new, old)
+    fn judge_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) -> Vec<String> {
+        apart(errors, |own| self.0.judge_status(new, old, own))
     }
 
     fn allow_unconditional_update(&self) -> bool {

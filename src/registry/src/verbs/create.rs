@@ -141,6 +141,7 @@ fn before_create(call: &mut Call<'_>, object: &mut Object) -> Result<()> {
         kinds::others::stamp_requester(object, call.user);
     }
     resource.as_stored(object, |object| {
+        call.warnings.extend(strategy.early_warnings(object));
         strategy.prepare_create(object);
         let mut errors = Vec::new();
         strategy.validate(object, &mut errors);

@@ -5,8 +5,8 @@
 //! stored one; they hand that step in as a [`Produce`].
 
 use portcullis_admission::Admitted;
-use portcullis_api::field::{Error, Path};
-use portcullis_api::{ApiError, Object, Result, Scope, Value};
+use portcullis_api::field::{Error, Path, go_quote};
+use portcullis_api::{ApiError, Object, Reason, Result, Scope, Value};
 
 use crate::allocate::Claims;
 use crate::call::{Call, Write};
@@ -155,6 +155,11 @@ fn check_version(call: &Call<'_>, change: &Change<'_>, new: &mut Object, old: &O
         let gr = &call.resource.gr;
         return Err(ApiError::invalid(&gr.group, &gr.resource, change.name, &[error]));
     }
+    if given.parse::<u64>().is_err() {
+        let shown = go_quote(given);
+        let why = format!("strconv.ParseUint: parsing {shown}: invalid syntax");
+        return Err(ApiError::new(Reason::Unknown, why));
+    }
     if given != old.resource_version() {
         return Err(ApiError::modified(&call.resource.gr, change.name));
     }
@@ -169,11 +174,18 @@ fn check_uid(call: &Call<'_>, change: &Change<'_>, live: &Object) -> Result<()> 
     let why = format!(
         "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: \
          UID in precondition: {}, UID in object meta: {}",
-        call.resource.key(&call.target.namespace, change.name),
+        shown_key(call, change),
         change.expect_uid,
         live.uid()
     );
     Err(ApiError::conflict(&call.resource.gr, change.name, &why))
+}
+
+/// The key as upstream tells it: what is not written does not get as far as the prefix of all keys.
+fn shown_key(call: &Call<'_>, change: &Change<'_>) -> String {
+    let key = call.resource.key(&call.target.namespace, change.name).to_string();
+    let short = key.strip_prefix("/registry").filter(|_| change.options.dry_run);
+    short.map_or_else(|| key.clone(), str::to_owned)
 }
 
 /// Preparation and validation of a change, in upstream's order.
@@ -188,14 +200,14 @@ fn before_update(call: &mut Call<'_>, strategy: &dyn Strategy, new: &mut Object,
         kinds::meta::carry_over(new, old);
         let mut errors = Vec::new();
         kinds::meta::before_update(new, old, scope == Scope::Namespaced, &mut errors);
-        strategy.validate_update(new, old, &mut errors);
+        let warnings = strategy.judge_update(new, old, &mut errors);
         if errors.is_empty() {
             crate::parameters::check(call, new, Some(old), &mut errors);
         }
         if !errors.is_empty() {
             return Err(resource.invalid(new.name(), &errors));
         }
-        call.warnings.extend(strategy.warnings(new, Some(old)));
+        call.warnings.extend(warnings);
         Ok(())
     })
 }

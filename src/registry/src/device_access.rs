@@ -16,6 +16,7 @@ use crate::call::Call;
 const GROUP: &str = "resource.k8s.io";
 const CLAIMS: &str = "resourceclaims";
 const ADMIN_LABEL: &str = "resource.kubernetes.io/admin-access";
+const REQUESTS: [&str; 3] = ["spec", "devices", "requests"];
 const NODE_EXTRA: &str = "authentication.kubernetes.io/node-name";
 
 /// Refuses a write to a claim or a template whose writer, or namespace, lacks what it takes.
@@ -30,9 +31,11 @@ pub(crate) fn check(call: &Call<'_>, new: &Object, old: Option<&Object>) -> Resu
     let mut errors = Vec::new();
     match (&*gr.resource, &*call.target.subresource, old) {
         (CLAIMS, "status", Some(old)) => status(call, new, old, &mut errors),
-        (CLAIMS, "", None) => administration(call, new, &["spec", "devices", "requests"], &mut errors),
+        (CLAIMS, "", None) => administration(call, list(new, &REQUESTS), &mut errors),
         ("resourceclaimtemplates", "", None) => {
-            administration(call, new, &["spec", "spec", "devices", "requests"], &mut errors);
+            // Upstream tells the place in the claims that are made of the template.
+            let requests = list(new, &["spec", "spec", "devices", "requests"]);
+            administration(call, requests, &mut errors);
         }
         _ => {}
     }
@@ -62,11 +65,11 @@ fn list<'a>(object: &'a Object, path: &[&str]) -> &'a [Value] {
 }
 
 /// Devices are given out for administration only in namespaces that are labelled for it.
-fn administration(call: &Call<'_>, new: &Object, path: &[&str], errors: &mut Vec<Error>) {
+fn administration(call: &Call<'_>, requests: &[Value], errors: &mut Vec<Error>) {
     administration_of(
         call,
-        list(new, path),
-        path,
+        requests,
+        &REQUESTS,
         |request| field(field(request, "exactly"), "adminAccess"),
         errors,
     );

@@ -89,9 +89,23 @@ const MAX_ACCEPT: usize = 4096;
 /// their metadata has: whoever names another media type gets that.
 pub(crate) fn output_of(call: &Call<'_>, endpoint: Endpoint) -> Result<Output> {
     let has_protobuf = call.resource.custom().is_none();
+    let gr = &call.resource.gr;
+    let has_table = !lacks_table(&gr.group, &gr.resource, &call.target.subresource);
     pick(call.headers, &call.query, endpoint, |output| {
-        has_protobuf || output.encoding != Encoding::Protobuf || output.shape != Shape::Full
+        (has_protobuf || output.encoding != Encoding::Protobuf || output.shape != Shape::Full)
+            && (has_table || !matches!(output.shape, Shape::Table(_)))
     })
+}
+
+/// The statuses that upstream shows no tables of.
+fn lacks_table(group: &str, resource: &str, subresource: &str) -> bool {
+    subresource == "status"
+        && matches!(
+            (group, resource),
+            ("apiregistration.k8s.io", "apiservices")
+                | ("apiextensions.k8s.io", "customresourcedefinitions")
+                | ("resource.k8s.io", "resourceclaims")
+        )
 }
 
 /// Picks the output for a request whose answers are built in.
@@ -226,6 +240,13 @@ mod tests {
         assert_eq!(json.encoding, Encoding::Json { pretty: false });
         let refused = pick("application/vnd.kubernetes.protobuf").unwrap_err();
         assert!(refused.message().starts_with("only the following"), "{}", refused.message());
+    }
+
+    #[test]
+    fn some_statuses_have_no_table() {
+        assert!(lacks_table("resource.k8s.io", "resourceclaims", "status"));
+        assert!(!lacks_table("resource.k8s.io", "resourceclaims", ""));
+        assert!(!lacks_table("apps", "deployments", "status"));
     }
 
     #[test]

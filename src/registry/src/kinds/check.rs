@@ -8,6 +8,8 @@ use portcullis_api::field::{Error, ErrorList, Path, Shown};
 use portcullis_api::quantity::Quantity;
 use portcullis_api::{Map, Value, ip, names};
 
+use super::core::internal;
+
 /// Upstream's words for a number below zero.
 pub(crate) const NEGATIVE: &str = "must be greater than or equal to 0";
 /// Upstream's words for a number that is not above zero.
@@ -258,6 +260,22 @@ pub(crate) fn immutable(new: Option<&Value>, old: Option<&Value>, at: At<'_>, er
     }
 }
 
+/// A value of a Go type must be what it was; an empty list or map is as good as none.
+pub(crate) fn immutable_as(
+    kind: &str,
+    new: Option<&Value>,
+    old: Option<&Value>,
+    at: At<'_>,
+    errors: &mut ErrorList,
+) {
+    if new != old {
+        let (shown, before) = (internal(kind, new), internal(kind, old));
+        if shown.0 != before.0 {
+            at.invalid(errors, shown, IMMUTABLE);
+        }
+    }
+}
+
 /// A quantity in normal form; what cannot be read counts as zero.
 pub(crate) fn quantity(text: &str) -> Quantity {
     Quantity::parse(text).unwrap_or(Quantity::ZERO)
@@ -300,6 +318,24 @@ mod tests {
                 "spec.c: Invalid value: -1: must be greater than or equal to 0",
                 "spec.d: Invalid value: 70000: must be between 1 and 65535, inclusive",
                 "spec.e: Invalid value: \"x\": field is immutable",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_may_not_change_is_shown_as_the_type_it_has() {
+        let mut errors = ErrorList::new();
+        let at = At::root("spec");
+        immutable_as("string", None, Some(&json!("x")), at.child("a"), &mut errors);
+        immutable_as("[]string", Some(&json!([])), None, at.child("b"), &mut errors);
+        let parent = json!({"name": "n"});
+        immutable_as("*ParentReference", Some(&parent), None, at.child("c"), &mut errors);
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "spec.a: Invalid value: \"\": field is immutable",
+                "spec.c: Invalid value: {\"Group\":\"\",\"Resource\":\"\",\"Namespace\":\"\",\"Name\":\"n\"}: field is immutable",
             ]
         );
     }

@@ -69,6 +69,9 @@ fn options(call: &Call<'_>) -> Object {
     let command: Vec<Value> = call.query.all("command").map(Value::from).collect();
     if !command.is_empty() {
         put("command", command.into());
+    } else if kind == "PodExecOptions" {
+        // Go writes this list even where there is none.
+        put("command", Value::Null);
     }
     let ports: Vec<Value> =
         call.query.all("ports").filter_map(|port| port.parse::<i64>().ok()).map(Value::from).collect();

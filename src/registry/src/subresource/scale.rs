@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::custom::Serving;
 use crate::custom::scale::ScalePaths;
 use crate::kinds::others::scale;
+use crate::meta;
 use crate::negotiate::{self, Endpoint, Output, Shape};
 use crate::options::WriteOptions;
 use crate::verbs::patch;
@@ -47,7 +48,8 @@ async fn replace(call: &mut Call<'_>, output: Output) -> Result<Response> {
     let decoded =
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
-    let wanted = decoded.object;
+    let mut wanted = decoded.object;
+    meta::ensure_namespace(&mut wanted, call.resource.scope(), &call.target.namespace)?;
     if wanted.name().is_empty() {
         let name = &call.target.name;
         let message =

@@ -4,7 +4,7 @@ use portcullis_api::field::{Error, ErrorList, Raw};
 use portcullis_api::{Map, Object, Value, names};
 
 use super::super::check::{
-    At, NOT_POSITIVE, entries, immutable, items, one_of, quantity, required_text, text, texts,
+    At, NOT_POSITIVE, entries, immutable_as, items, one_of, quantity, required_text, text, texts,
 };
 use super::super::meta;
 use super::pod::{is_native, resource_value};
@@ -261,7 +261,8 @@ fn changed(new: &Object, old: &Object, errors: &mut ErrorList) {
         errors.push(Error::forbidden(&at.to_path(), format!("{words}\n{difference}")));
     }
     shrunk(new_spec, old_spec, old, errors);
-    immutable(new_spec.get("volumeMode"), old_spec.get("volumeMode"), At::root("volumeMode"), errors);
+    let mode = "volumeMode";
+    immutable_as("*string", new_spec.get(mode), old_spec.get(mode), At::root(mode), errors);
     attributes_class(new_spec, old_spec, old, at.child("volumeAttributesClassName"), errors);
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod event;
 mod limit_range;
 mod namespace;
 mod node;
+pub(crate) mod node_labels;
 pub(crate) mod pod;
 mod pod_template;
 mod quota;
@@ -22,6 +23,7 @@ use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value};
 
 pub(crate) use diff::internal;
+pub(crate) use pod_template::drop_unserved;
 
 use super::Row;
 use super::check::{At, quantity};

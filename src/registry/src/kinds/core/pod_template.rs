@@ -48,7 +48,7 @@ impl Strategy for PodTemplates {
 }
 
 /// Drops fields that are not served from the template at a path.
-pub(super) fn drop_unserved(object: &mut Object, path: &[&str]) {
+pub(crate) fn drop_unserved(object: &mut Object, path: &[&str]) {
     let Some((first, rest)) = path.split_first() else { return };
     let template =
         rest.iter().try_fold(object.map_mut().get_mut(*first), |value, step| Some(value?.get_mut(*step)));

@@ -5,6 +5,7 @@ use portcullis_api::{Map, Object, Value};
 
 use super::super::check::{At, IMMUTABLE, entries, items, quantity, text, texts};
 use super::super::meta;
+use super::diff::internal;
 use super::keep;
 use super::pod::{resource_name, resource_value};
 use crate::strategy::Strategy;
@@ -72,7 +73,7 @@ impl Strategy for ResourceQuotas {
         let (new, old) = (super::spec(new), super::spec(old));
         if !holds(new, old) || !holds(old, new) {
             let at = At::root("spec");
-            at.child("scopes").invalid(errors, new.get("scopes"), IMMUTABLE);
+            at.child("scopes").invalid(errors, internal("[]string", new.get("scopes")), IMMUTABLE);
         }
     }
 
@@ -173,7 +174,7 @@ fn scope_selector(spec: &Value, selector: &Value, at: At<'_>, errors: &mut Error
             at.child("scopeName").invalid(errors, scope, "unsupported scope");
         }
         for _ in unfitting(spec, scope) {
-            at.invalid(errors, selector, "unsupported scope applied to resource");
+            at.invalid(errors, internal("ScopeSelector", selector), "unsupported scope applied to resource");
         }
         if !matches!(scope, "PriorityClass" | "VolumeAttributesClass")
             && SCOPES.contains(&scope)

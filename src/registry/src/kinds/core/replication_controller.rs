@@ -52,8 +52,9 @@ impl Strategy for ReplicationControllers {
                 ));
             }
         }
+        // Upstream warns of the template that is replaced.
         if old.is_none_or(|old| old.generation() != new.generation())
-            && let Some(template) = super::spec(new).get("template")
+            && let Some(template) = super::spec(old.unwrap_or(new)).get("template")
         {
             let spec = At::root("spec");
             warnings.extend(pod::template_warnings(template, None, spec.child("template")));

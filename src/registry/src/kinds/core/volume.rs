@@ -5,13 +5,13 @@ use portcullis_api::{Object, Value, names, time};
 use serde_json::json;
 
 use super::super::check::{
-    At, NOT_POSITIVE, entries, immutable, items, one_of, quantity, required_text, text,
+    At, NOT_POSITIVE, entries, immutable_as, items, one_of, quantity, required_text, text,
 };
 use super::super::meta;
 use super::claim::access_modes;
 use super::pod::node_selector;
 use super::source::{self, Source};
-use super::{basic_amount, diff, keep};
+use super::{basic_amount, diff, keep, node_labels};
 use crate::strategy::Strategy;
 
 const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
@@ -110,6 +110,12 @@ impl Strategy for Volumes {
         if text(spec, "persistentVolumeReclaimPolicy") == "Recycle" {
             let words = "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.";
             warnings.push(format!("spec.persistentVolumeReclaimPolicy: {words}"));
+        }
+        let required = spec.get("nodeAffinity").and_then(|affinity| affinity.get("required"));
+        let terms = required.map_or(&[][..], |required| items(required, "nodeSelectorTerms"));
+        for (i, term) in terms.iter().enumerate() {
+            let path = format!("spec.nodeAffinity.required.nodeSelectorTerms[{i}]");
+            node_labels::term(term, false, &path, &mut warnings);
         }
         for (field, shown, words) in DEPRECATED {
             if spec.get(field).is_some() {
@@ -343,12 +349,14 @@ fn changed(new: &Value, old: &Value, errors: &mut ErrorList) {
         let words = format!("spec.persistentvolumesource is immutable after creation\n{difference}");
         errors.push(Error::forbidden(&at.child("persistentvolumesource").to_path(), words));
     }
-    immutable(new.get("volumeMode"), old.get("volumeMode"), At::root("volumeMode"), errors);
+    let mode = "volumeMode";
+    immutable_as("*string", new.get(mode), old.get(mode), At::root(mode), errors);
     if let Some(affinity) = old.get("nodeAffinity")
         && new.get("nodeAffinity") != Some(affinity)
     {
         let words = "field is immutable, except for updating from beta label to GA";
-        At::root("nodeAffinity").invalid(errors, new.get("nodeAffinity"), words);
+        let shown = diff::internal("*VolumeNodeAffinity", new.get("nodeAffinity"));
+        At::root("nodeAffinity").invalid(errors, shown, words);
     }
     let class = "volumeAttributesClassName";
     if old.get(class).is_some() && new.get(class).is_none() {

@@ -9,7 +9,7 @@ use super::kind::{Kind, differs, set_generation};
 use super::names::domain_name;
 use super::tree::part;
 use crate::kinds::Row;
-use crate::kinds::check::{At, IMMUTABLE, items, one_of_required, text, texts};
+use crate::kinds::check::{At, immutable_as, items, one_of_required, text, texts};
 use crate::kinds::meta;
 
 /// The strategies of the group.
@@ -19,9 +19,13 @@ static KIND: Kind = Kind::namespaced(meta::dns_subdomain, |new, errors| rules(ne
     .only_change(|new, old, errors| {
         meta::object_meta(new, true, meta::dns_subdomain, errors);
         rules(new, Some(old), errors);
-        if part(new, "addressType") != part(old, "addressType") {
-            At::root("addressType").invalid(errors, part(new, "addressType"), IMMUTABLE);
-        }
+        immutable_as(
+            "string",
+            new.get("addressType"),
+            old.get("addressType"),
+            At::root("addressType"),
+            errors,
+        );
     })
     .on_create(|new| {
         set_generation(new, 1);

@@ -6,8 +6,7 @@ use portcullis_api::{Object, names};
 use super::kind::Kind;
 use super::tree::{part, path};
 use crate::kinds::Row;
-use crate::kinds::check::{At, IMMUTABLE, immutable, int, text};
-use crate::kinds::core::internal;
+use crate::kinds::check::{At, immutable_as, int, text};
 use crate::kinds::meta;
 
 /// The strategies of the group.
@@ -17,21 +16,22 @@ static KIND: Kind = Kind::unchecked_meta(create).only_change(update).creates_on_
 
 const MAX: usize = 128;
 const NOTE_MAX: usize = 1024;
-/// Fields that no update changes, by their stored name and the one messages have.
-const FIXED: [(&str, &str); 13] = [
-    ("involvedObject", "involvedObject"),
-    ("reason", "reason"),
-    ("message", "message"),
-    ("source", "source"),
-    ("firstTimestamp", "firstTimestamp"),
-    ("lastTimestamp", "lastTimestamp"),
-    ("count", "count"),
-    ("type", "type"),
-    ("eventTime", "eventTime"),
-    ("action", "action"),
-    ("related", "related"),
-    ("reportingComponent", "reportingController"),
-    ("reportingInstance", "reportingInstance"),
+/// Fields that no update changes: the stored name, the one messages have, the type. One is looked at twice.
+const FIXED: [(&str, &str, &str); 14] = [
+    ("involvedObject", "involvedObject", "ObjectReference"),
+    ("reason", "reason", "string"),
+    ("message", "message", "string"),
+    ("source", "source", "EventSource"),
+    ("firstTimestamp", "firstTimestamp", "time"),
+    ("lastTimestamp", "lastTimestamp", "time"),
+    ("count", "count", "int"),
+    ("reason", "reason", "string"),
+    ("type", "type", "string"),
+    ("eventTime", "eventTime", "time"),
+    ("action", "action", "string"),
+    ("related", "related", "*ObjectReference"),
+    ("reportingComponent", "reportingController", "string"),
+    ("reportingInstance", "reportingInstance", "string"),
 ];
 
 fn create(new: &Object, errors: &mut ErrorList) {
@@ -62,16 +62,8 @@ fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
     if new.get("series") != old.get("series") {
         series(new, errors);
     }
-    for (stored, shown) in FIXED {
-        let of = |event: &'_ Object| event.get(stored).filter(|value| !value.is_null()).cloned();
-        let (now, before) = (of(new), of(old));
-        match now.as_ref().filter(|_| matches!(stored, "involvedObject" | "related")) {
-            Some(now) if before.as_ref() != Some(now) => {
-                At::root(shown).invalid(errors, internal("ObjectReference", now), IMMUTABLE);
-            }
-            Some(_) => {}
-            None => immutable(now.as_ref(), before.as_ref(), At::root(shown), errors),
-        }
+    for (stored, shown, kind) in FIXED {
+        immutable_as(kind, new.get(stored), old.get(stored), At::root(shown), errors);
     }
 }
 

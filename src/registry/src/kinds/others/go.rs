@@ -1,12 +1,11 @@
 //! JSON texts with their fields in a given order, as Go writes the fields of a struct.
 //!
-//! Error messages show structs this way, some under the names of upstream's internal types, and so do
-//! the annotations that carry what a version lacks.
+//! The annotations that carry what a version lacks show structs this way, some under the names of
+//! upstream's internal types.
 
 use std::fmt::Write as _;
 
 use portcullis_api::Value;
-use portcullis_api::field::Raw;
 
 /// How to write a struct: each field by its name in the tree, its name in the text, and its own shape.
 pub(in crate::kinds::others) type Struct = &'static [Field];
@@ -56,23 +55,6 @@ pub(in crate::kinds::others) fn object(value: &Value, shape: Struct) -> String {
     write_struct(&mut out, value, shape);
     out
 }
-
-/// A struct as an error message shows it; nothing is `null`.
-pub(in crate::kinds::others) fn shown(value: Option<&Value>, shape: Struct) -> Raw {
-    let value = value.filter(|value| !value.is_null());
-    Raw(value.map_or_else(|| "null".to_owned(), |value| object(value, shape)))
-}
-
-/// A field of an internal type: under a name of its own, `null` when absent.
-pub(in crate::kinds::others) const fn internal(from: &'static str, to: &'static str, shape: Shape) -> Field {
-    Field { from, to, shape, nullable: true }
-}
-
-/// A label selector.
-pub(in crate::kinds::others) const LABEL_SELECTOR: Struct = &[
-    plain("matchLabels"),
-    field("matchExpressions", Shape::List(&[plain("key"), plain("operator"), plain("values")])),
-];
 
 fn write_list(out: &mut String, values: &[Value], shape: Struct) {
     out.push('[');

@@ -3,6 +3,7 @@
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value};
 
+use crate::kinds::core::drop_unserved;
 use crate::kinds::meta::{self, NameRule};
 use crate::strategy::Strategy;
 
@@ -23,6 +24,8 @@ pub(super) struct Kind {
     status: Option<fn() -> Value>,
     generation: &'static [&'static str],
     first_generation: bool,
+    /// Where the template of pods stands.
+    template: &'static [&'static str],
     prepare_create: fn(&mut Object),
     prepare_update: fn(&mut Object, &Object),
     warnings: Warnings,
@@ -68,6 +71,7 @@ impl Kind {
             status: None,
             generation: &[],
             first_generation: false,
+            template: &[],
             prepare_create: |_| {},
             prepare_update: |_, _| {},
             warnings: |_, _| Vec::new(),
@@ -113,6 +117,12 @@ impl Kind {
     /// Generations are counted from the first change on.
     pub(super) const fn generation_of_changes(mut self, fields: &'static [&'static str]) -> Self {
         self.generation = fields;
+        self
+    }
+
+    /// The kind holds a template of pods there; it keeps what is served only.
+    pub(super) const fn template(mut self, path: &'static [&'static str]) -> Self {
+        self.template = path;
         self
     }
 
@@ -173,6 +183,7 @@ impl Strategy for Kind {
         if self.first_generation {
             set_generation(new, 1);
         }
+        drop_unserved(new, self.template);
         (self.prepare_create)(new);
     }
 
@@ -180,6 +191,7 @@ impl Strategy for Kind {
         if self.status.is_some() {
             keep(new, old, "status");
         }
+        drop_unserved(new, self.template);
         (self.prepare_update)(new, old);
         self.count_generation(new, old);
     }

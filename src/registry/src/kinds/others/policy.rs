@@ -5,11 +5,11 @@ use portcullis_api::{Object, Value};
 use serde_json::json;
 
 use super::conditions;
-use super::go::{self, LABEL_SELECTOR, Shape, Struct, internal};
 use super::kind::{Kind, Status};
 use super::tree::{amount, at_most_all, counters, part};
 use crate::kinds::Row;
 use crate::kinds::check::{At, one_of};
+use crate::kinds::core::internal;
 use crate::kinds::meta;
 
 /// The strategies of the group.
@@ -27,19 +27,16 @@ static KIND: Kind = Kind::unchecked_meta(|new, errors| spec(new, false, errors))
 
 static STATUS: Status = Status::new(status).needs_version();
 
-const SPEC: Struct = &[
-    internal("minAvailable", "MinAvailable", Shape::Plain),
-    internal("selector", "Selector", Shape::Struct(LABEL_SELECTOR)),
-    internal("maxUnavailable", "MaxUnavailable", Shape::Plain),
-    internal("unhealthyPodEvictionPolicy", "UnhealthyPodEvictionPolicy", Shape::Plain),
-];
-
 fn spec(new: &Object, odd_selector: bool, errors: &mut ErrorList) {
     let spec = part(new, "spec");
     let at = At::root("spec");
     let bounds = ["minAvailable", "maxUnavailable"].map(|field| (field, spec.get(field)));
     if bounds.iter().all(|(_, bound)| bound.is_some()) {
-        at.invalid(errors, go::shown(Some(spec), SPEC), "minAvailable and maxUnavailable cannot be both set");
+        at.invalid(
+            errors,
+            internal("PodDisruptionBudgetSpec", spec),
+            "minAvailable and maxUnavailable cannot be both set",
+        );
     }
     for (field, bound) in bounds {
         if let Some(bound) = bound {

@@ -3,11 +3,11 @@
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
-use super::go::{self, Struct};
 use super::kind::Kind;
 use super::tree::part;
 use crate::kinds::Row;
 use crate::kinds::check::{At, items, one_of, required_name, text};
+use crate::kinds::core::internal;
 use crate::kinds::meta;
 
 /// The strategies of the group.
@@ -142,12 +142,7 @@ fn subject(subject: &Value, namespaced: bool, at: &At<'_>, errors: &mut ErrorLis
 }
 
 fn same_role(new: &Object, old: &Object, errors: &mut ErrorList) {
-    const ROLE_REF: Struct = &[
-        go::internal("apiGroup", "APIGroup", go::Shape::Plain),
-        go::internal("kind", "Kind", go::Shape::Plain),
-        go::internal("name", "Name", go::Shape::Plain),
-    ];
     if part(new, "roleRef") != part(old, "roleRef") {
-        At::root("roleRef").invalid(errors, go::shown(new.get("roleRef"), ROLE_REF), "cannot change roleRef");
+        At::root("roleRef").invalid(errors, internal("RoleRef", new.get("roleRef")), "cannot change roleRef");
     }
 }

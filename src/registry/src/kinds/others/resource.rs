@@ -33,9 +33,11 @@ static DEVICE_CLASS: Kind = Kind::cluster(meta::long_name, class).generation(&["
 static CLAIM: Kind = Kind::namespaced(meta::dns_subdomain, claim::rules).change(claim::change).status(empty);
 static CLAIM_STATUS: Status = Status::new(status::rules).keeps(Kept::Meta).on_update(status::prepare);
 static CLAIM_TEMPLATE: Kind =
-    Kind::namespaced(meta::dns_subdomain, claim::template_rules).new_and_change(claim::change);
+    Kind::namespaced(meta::dns_subdomain, claim::template_rules).new_and_change(claim::template_change);
 static SLICE: Kind = Kind::cluster(meta::dns_subdomain, slice::rules)
     .change(slice::change)
+    .on_create(slice::drop_unserved)
+    .on_update(|new, _| slice::drop_unserved(new))
     .generation(&["spec"])
     .warns(warnings);
 

@@ -6,7 +6,7 @@ use portcullis_api::{Object, Value};
 use super::kind::Kind;
 use super::tree::part;
 use crate::kinds::Row;
-use crate::kinds::check::{At, immutable, one_of};
+use crate::kinds::check::{At, immutable_as, one_of_required};
 use crate::kinds::meta;
 
 /// The strategies of the group.
@@ -34,7 +34,7 @@ fn rules(new: &Object, errors: &mut ErrorList) {
         At::root("value").forbidden(errors, words);
     }
     if let Some(policy) = new.get("preemptionPolicy").and_then(Value::as_str) {
-        one_of(policy, &["PreemptLowerPriority", "Never"], At::root("preemptionPolicy"), errors);
+        one_of_required(policy, &["PreemptLowerPriority", "Never"], At::root("preemptionPolicy"), errors);
     }
 }
 
@@ -54,7 +54,8 @@ fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
     if value(new) != value(old) {
         At::root("value").forbidden(errors, "may not be changed in an update.");
     }
-    immutable(new.get("preemptionPolicy"), old.get("preemptionPolicy"), At::root("preemptionPolicy"), errors);
+    let field = "preemptionPolicy";
+    immutable_as("*string", new.get(field), old.get(field), At::root(field), errors);
 }
 
 fn value(class: &Object) -> i64 {

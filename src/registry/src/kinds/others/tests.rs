@@ -132,3 +132,80 @@ fn e046_bad_bindings_are_refused() {
     let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert!(told.iter().any(|error| error.ends_with("cannot change roleRef")), "{told:?}");
 }
+
+fn prepared(resource: &str, object: &Value) -> Object {
+    let (gvk, mut new) = read(object);
+    strategy(&gvk.gv.group, resource, "").unwrap().prepare_create(&mut new);
+    new
+}
+
+#[test]
+fn fields_that_are_not_served_leave_every_template() {
+    let template = json!({ "spec": {
+        "schedulingGroup": { "podGroupName": "g" },
+        "containers": [{ "name": "c", "image": "i", "lifecycle": { "stopSignal": "SIGTERM" } }],
+    } });
+    for (version, kind, resource, path) in [
+        ("apps/v1", "Deployment", "deployments", &["spec", "template"][..]),
+        ("apps/v1", "DaemonSet", "daemonsets", &["spec", "template"]),
+        ("apps/v1", "ReplicaSet", "replicasets", &["spec", "template"]),
+        ("apps/v1", "StatefulSet", "statefulsets", &["spec", "template"]),
+        ("batch/v1", "Job", "jobs", &["spec", "template"]),
+        ("batch/v1", "CronJob", "cronjobs", &["spec", "jobTemplate", "spec", "template"]),
+    ] {
+        let spec = path.iter().rev().fold(template.clone(), |inner, step| json!({ (*step): inner }));
+        let mut object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" } });
+        object["spec"] = spec["spec"].clone();
+        let new = prepared(resource, &object);
+        let pod = new.at(path).unwrap()["spec"].clone();
+        assert!(pod.get("schedulingGroup").is_none(), "{kind}");
+        assert!(pod["containers"][0].get("lifecycle").is_none(), "{kind}");
+    }
+}
+
+#[test]
+fn fields_that_are_not_served_leave_slices() {
+    let slice = json!({ "apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": { "name": "s" },
+        "spec": { "driver": "d", "pool": { "name": "p" }, "devices": [{ "name": "a",
+            "nodeAllocatableResourceMappings": { "cpu": {} },
+            "attributes": { "x": { "string": "s" }, "y": { "strings": ["s"] } } }] } });
+    let new = prepared("resourceslices", &slice);
+    let device = new.at(&["spec", "devices"]).unwrap()[0].clone();
+    assert_eq!(device, json!({ "name": "a", "attributes": { "x": { "string": "s" }, "y": {} } }));
+}
+
+#[test]
+fn topologies_that_ask_for_the_same_are_told_and_empty_ones_always() {
+    let class = |terms: Value| {
+        json!({ "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": "c" },
+            "provisioner": "p.io/x", "allowedTopologies": terms })
+    };
+    let term = |values: Value| json!({ "matchLabelExpressions": [{ "key": "k", "values": values }] });
+    let told = |terms: Value| create("storageclasses", false, &class(terms));
+    assert!(told(json!([term(json!(["a", "b"])), term(json!(["a"]))])).is_empty());
+    assert_eq!(
+        told(json!([term(json!(["a", "b"])), term(json!(["b", "a"]))])),
+        ["allowedTopologies[1].matchLabelExpressions: Duplicate value: \"\""]
+    );
+    assert_eq!(told(json!([{}])), ["allowedTopologies[0].matchLabelExpressions: Duplicate value: \"\""]);
+}
+
+#[test]
+fn old_names_of_nodes_labels_are_told() {
+    let warned = |resource: &str, object: Value| {
+        let (gvk, new) = read(&object);
+        strategy(&gvk.gv.group, resource, "").unwrap().warnings(&new, None).len()
+    };
+    let old = "beta.kubernetes.io/os";
+    let storage =
+        |kind: &str| json!({ "apiVersion": "storage.k8s.io/v1", "kind": kind, "metadata": { "name": "x" } });
+    let mut class = storage("StorageClass");
+    class["allowedTopologies"] = json!([{ "matchLabelExpressions": [{ "key": old, "values": ["a"] }] }]);
+    assert_eq!(warned("storageclasses", class), 1);
+    let mut capacity = storage("CSIStorageCapacity");
+    capacity["nodeTopology"] = json!({ "matchLabels": { old: "x" } });
+    assert_eq!(warned("csistoragecapacities", capacity), 1);
+    let runtime = json!({ "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": { "name": "r" },
+        "handler": "h", "scheduling": { "nodeSelector": { old: "x", "other": "y" } } });
+    assert_eq!(warned("runtimeclasses", runtime), 1);
+}

@@ -4,8 +4,7 @@ use portcullis_api::field::{ErrorList, Path};
 use portcullis_api::selector::LabelSelector;
 use portcullis_api::{Object, Value, names};
 
-use super::go::{self, LABEL_SELECTOR};
-use crate::kinds::check::{At, non_negative};
+use crate::kinds::check::{At, immutable_as, non_negative};
 
 static NULL: Value = Value::Null;
 
@@ -52,9 +51,7 @@ pub(super) fn immutable_selector(
     at: At<'_>,
     errors: &mut ErrorList,
 ) {
-    if new != old {
-        at.invalid(errors, go::shown(new, LABEL_SELECTOR), crate::kinds::check::IMMUTABLE);
-    }
+    immutable_as("*LabelSelector", new, old, at, errors);
 }
 
 /// An amount is a number that is not negative, or a percentage.

@@ -11,8 +11,8 @@ use super::volume::relative_path;
 pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
 pub(super) const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+pub(super) const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+pub(super) const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
 
 /// The rules for annotations that pods and templates share.
 pub(super) fn specific(metadata: &Value, spec: &Value, at: At<'_>, options: Options, errors: &mut ErrorList) {

@@ -4,6 +4,7 @@
 //! [`template`] is what workloads call for the templates they hold.
 
 mod annotations;
+mod app_armor;
 mod binding;
 mod container;
 mod env;
@@ -16,6 +17,7 @@ mod os;
 mod paths;
 mod probe;
 mod qos;
+mod reported;
 mod resize;
 mod resources;
 mod scheduling;

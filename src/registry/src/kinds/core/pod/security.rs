@@ -184,7 +184,8 @@ fn seccomp(profile: Option<&Value>, at: At<'_>, errors: &mut ErrorList) {
     }
 }
 
-fn app_armor(profile: Option<&Value>, at: At<'_>, errors: &mut ErrorList) {
+/// The rules for an AppArmor profile.
+pub(super) fn app_armor(profile: Option<&Value>, at: At<'_>, errors: &mut ErrorList) {
     let Some(profile) = profile else { return };
     let path = profile.get("localhostProfile").and_then(Value::as_str);
     let here = at.child("localhostProfile");

@@ -6,7 +6,7 @@ use portcullis_api::{Object, Value, names};
 use super::super::super::check::{At, IMMUTABLE, int, items, legacy_ip, text};
 use super::super::super::meta;
 use super::options::Options;
-use super::update;
+use super::{reported, update};
 
 /// The rules for an update of the status.
 pub(super) fn rules(new: &Object, old: &Object, options: Options, errors: &mut ErrorList) {
@@ -32,8 +32,11 @@ pub(super) fn rules(new: &Object, old: &Object, options: Options, errors: &mut E
     }
     let list = "ephemeralContainerStatuses";
     transitions(new_status, old_status, list, None, at.child(list), errors);
+    reported::claims(new_status, spec, at, errors);
     addresses(new_status, old_status, "podIPs", at.child("podIPs"), errors);
     host_addresses(new_status, old_status, at.child("hostIPs"), errors);
+    reported::users(new_status, spec, &at, errors);
+    reported::devices(new_status, spec, &at, errors);
 }
 
 fn conditions(status: &Value, at: At<'_>, errors: &mut ErrorList) {

@@ -8,7 +8,7 @@ use super::super::super::meta;
 use super::super::{diff, keep, keep_metadata};
 use super::annotations::{self, MIRROR};
 use super::options::Options;
-use super::{generation, resize, status, update, warnings};
+use super::{app_armor, generation, reported, resize, status, update, warnings};
 use crate::strategy::Strategy;
 
 /// Pods.
@@ -28,6 +28,7 @@ pub(crate) struct Resize;
 impl Strategy for Pods {
     fn prepare_create(&self, new: &mut Object) {
         generation::begin(new);
+        app_armor::sync(new);
     }
 
     fn prepare_update(&self, new: &mut Object, old: &Object) {
@@ -52,6 +53,12 @@ impl Strategy for Pods {
 
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
         update::pod(new, old, options(old), errors);
+    }
+
+    fn early_warnings(&self, sent: &Object) -> Vec<String> {
+        let empty = Value::Null;
+        let part = |field| sent.get(field).unwrap_or(&empty);
+        app_armor::warnings(part("metadata"), part("spec"))
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
@@ -100,6 +107,7 @@ impl Strategy for PodStatus {
                 new.set_at(&["status", "qosClass"], class.into());
             }
         }
+        reported::drop_unserved(new);
         generation::keep_observed(new, old);
     }
 
@@ -107,6 +115,10 @@ impl Strategy for PodStatus {
 
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
         status::rules(new, old, options(old), errors);
+    }
+
+    fn warnings(&self, new: &Object, _old: Option<&Object>) -> Vec<String> {
+        warnings::status_warnings(new)
     }
 
     fn reset_fields(&self) -> &'static [&'static [&'static str]] {

@@ -1,9 +1,12 @@
 //! What is accepted in a pod but probably not meant.
 
-use portcullis_api::{Object, Value, ip, names};
+use portcullis_api::{Object, Value, ip};
 
 use super::super::super::check::{At, int, items, quantity, text, texts};
 use super::super::claim;
+use super::super::node_labels;
+use super::annotations::{SECCOMP_CONTAINER, SECCOMP_POD};
+use super::app_armor;
 use super::spec::visit;
 
 const DEPRECATED_ANNOTATIONS: [(&str, &str); 3] = [
@@ -16,28 +19,6 @@ const DEPRECATED_ANNOTATIONS: [(&str, &str); 3] = [
         "security.alpha.kubernetes.io/unsafe-sysctls",
         "non-functional in v1.11+; use the \"sysctls\" field instead",
     ),
-];
-const DEPRECATED_LABELS: [(&str, &str); 8] = [
-    ("beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"),
-    ("beta.kubernetes.io/os", "deprecated since v1.14; use \"kubernetes.io/os\" instead"),
-    (
-        "failure-domain.beta.kubernetes.io/region",
-        "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead",
-    ),
-    (
-        "failure-domain.beta.kubernetes.io/zone",
-        "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead",
-    ),
-    (
-        "beta.kubernetes.io/instance-type",
-        "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead",
-    ),
-    ("app.kubernetes.io/created-by", "deprecated since v1.9"),
-    (
-        "scheduler.alpha.kubernetes.io/preferAvoidPods",
-        "deprecated since v1.22; use Taints and Tolerations instead",
-    ),
-    ("node-role.kubernetes.io/master", "use \"node-role.kubernetes.io/control-plane\" instead"),
 ];
 const DEPRECATED_VOLUMES: [(&str, &str, &str); 9] = [
     ("photonPersistentDisk", "photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
@@ -73,7 +54,10 @@ fn warnings(metadata: &Value, spec: &Value, prefix: &str) -> Vec<String> {
     volumes(spec, prefix, &mut found);
     repeated(spec, prefix, &mut found);
     fractions(spec.get("overhead"), &format!("{prefix}spec.overhead"), &mut found);
-    containers(spec, prefix, &mut found);
+    if !has_seccomp(spec) {
+        seccomp(metadata, SECCOMP_POD, prefix, &mut found);
+    }
+    containers(metadata, spec, prefix, &mut found);
     ports(spec, prefix, &mut found);
     if int(spec, "terminationGracePeriodSeconds") < 0 {
         found.push(format!(
@@ -85,13 +69,21 @@ fn warnings(metadata: &Value, spec: &Value, prefix: &str) -> Vec<String> {
     found
 }
 
-fn deprecated_label(key: &str) -> Option<&'static str> {
-    DEPRECATED_LABELS.iter().find(|(label, _)| *label == key).map(|(_, words)| *words)
+/// The warnings the status of a pod gets.
+pub(super) fn status_warnings(pod: &Object) -> Vec<String> {
+    let mut found = Vec::new();
+    for list in ["podIPs", "hostIPs"] {
+        let entries = pod.at(&["status", list]).and_then(Value::as_array).into_iter().flatten();
+        for (i, entry) in entries.enumerate() {
+            found.extend(ip::address_warning(&format!("status.{list}[{i}].ip"), text(entry, "ip")));
+        }
+    }
+    found
 }
 
 fn nodes(spec: &Value, prefix: &str, found: &mut Vec<String>) {
     for (key, _) in super::super::super::check::entries(spec, "nodeSelector") {
-        if let Some(words) = deprecated_label(key) {
+        if let Some(words) = node_labels::deprecated(key) {
             found.push(format!("{prefix}spec.nodeSelector[{key}]: {words}"));
         }
     }
@@ -99,40 +91,21 @@ fn nodes(spec: &Value, prefix: &str, found: &mut Vec<String>) {
     if let Some(node) = spec.get("affinity").and_then(|a| a.get("nodeAffinity")) {
         let terms = node.get(REQUIRED).map_or(&[][..], |selector| items(selector, "nodeSelectorTerms"));
         for (i, term) in terms.iter().enumerate() {
-            node_term(term, false, &format!("{path}.{REQUIRED}.nodeSelectorTerms[{i}]"), found);
+            node_labels::term(term, false, &format!("{path}.{REQUIRED}.nodeSelectorTerms[{i}]"), found);
         }
         for (i, term) in items(node, PREFERRED).iter().enumerate() {
             let Some(preference) = term.get("preference") else { continue };
-            node_term(preference, true, &format!("{path}.{PREFERRED}[{i}].preference"), found);
+            node_labels::term(preference, true, &format!("{path}.{PREFERRED}[{i}].preference"), found);
         }
     }
     for (i, constraint) in items(spec, "topologySpreadConstraints").iter().enumerate() {
         let path = format!("{prefix}spec.topologySpreadConstraints[{i}]");
         let key = text(constraint, "topologyKey");
-        if let Some(words) = deprecated_label(key) {
+        if let Some(words) = node_labels::deprecated(key) {
             found.push(format!("{path}.topologyKey: {key} is {words}"));
         }
         if constraint.get("labelSelector").is_none() {
             found.push(format!("{path}.labelSelector: a null labelSelector results in matching no pod"));
-        }
-    }
-}
-
-/// A preference is accepted with values that no label can have.
-fn node_term(term: &Value, preferred: bool, path: &str, found: &mut Vec<String>) {
-    for (i, expression) in items(term, "matchExpressions").iter().enumerate() {
-        let key = text(expression, "key");
-        if let Some(words) = deprecated_label(key) {
-            found.push(format!("{path}.matchExpressions[{i}].key: {key} is {words}"));
-        }
-        if !preferred {
-            continue;
-        }
-        for (j, value) in texts(expression, "values").enumerate() {
-            for message in names::label_value(value) {
-                found
-                    .push(format!("{path}.matchExpressions[{i}].values[{j}]: {value} is invalid, {message}"));
-            }
         }
     }
 }
@@ -190,10 +163,29 @@ fn fractions(amounts: Option<&Value>, path: &str, found: &mut Vec<String>) {
     }
 }
 
-fn containers(spec: &Value, prefix: &str, found: &mut Vec<String>) {
+fn has_seccomp(holder: &Value) -> bool {
+    holder.get("securityContext").is_some_and(|context| context.get("seccompProfile").is_some())
+}
+
+fn seccomp(metadata: &Value, key: &str, prefix: &str, found: &mut Vec<String>) {
+    if metadata.get("annotations").is_some_and(|annotations| annotations.get(key).is_some()) {
+        found.push(format!(
+            "{prefix}metadata.annotations[{key}]: non-functional in v1.27+; use the \"seccompProfile\" field instead"
+        ));
+    }
+}
+
+fn containers(metadata: &Value, spec: &Value, prefix: &str, found: &mut Vec<String>) {
     let base = format!("{prefix}spec");
     let root = At::root(&base);
     visit(spec, &root, |container, at| {
+        if !has_seccomp(container) {
+            seccomp(metadata, &format!("{SECCOMP_CONTAINER}{}", text(container, "name")), prefix, found);
+        }
+        // Pods are warned before the annotation becomes a field.
+        if !prefix.is_empty() {
+            found.extend(app_armor::template_warning(metadata, spec, container, prefix));
+        }
         let resources = container.get("resources");
         let amounts = |list: &str| resources.and_then(|r| r.get(list)).cloned();
         let mut own = Vec::new();

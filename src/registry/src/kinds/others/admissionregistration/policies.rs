@@ -7,8 +7,9 @@ use portcullis_api::{Object, Value, names};
 use super::rules::{self, FAILURE_POLICIES, REINVOCATION_POLICIES};
 use crate::kinds::check::{At, items, one_of, one_of_required, text};
 use crate::kinds::meta;
-use crate::kinds::others::kind::{Kept, Kind, Status, empty, meta_change};
-use crate::kinds::others::tree::{part, there};
+use crate::kinds::others::conditions;
+use crate::kinds::others::kind::{Kept, Kind, Status, empty};
+use crate::kinds::others::tree::{part, sub, there};
 
 /// Validating policies.
 pub(super) static VALIDATING: Kind = Kind::cluster(meta::dns_subdomain, validating)
@@ -21,7 +22,7 @@ pub(super) static VALIDATING: Kind = Kind::cluster(meta::dns_subdomain, validati
     .needs_version();
 
 /// Their status.
-pub(super) static STATUS: Status = Status::new(meta_change).keeps(Kept::Meta).needs_version();
+pub(super) static STATUS: Status = Status::new(status).keeps(Kept::Meta).needs_version();
 
 /// Mutating policies.
 pub(super) static MUTATING: Kind = Kind::cluster(meta::dns_subdomain, mutating)
@@ -31,6 +32,21 @@ pub(super) static MUTATING: Kind = Kind::cluster(meta::dns_subdomain, mutating)
     })
     .generation(&["spec"])
     .needs_version();
+
+/// What the check of a policy's types found, and conditions.
+fn status(new: &Object, _old: &Object, errors: &mut ErrorList) {
+    let (status, at) = (part(new, "status"), At::root("status"));
+    let here = at.child("typeChecking.expressionWarnings");
+    for (i, warning) in items(sub(status, "typeChecking"), "expressionWarnings").iter().enumerate() {
+        let here = here.index(i);
+        for (field, value) in ["warning", "fieldRef"].map(|field| (field, text(warning, field))) {
+            if value.trim().is_empty() && (field == "fieldRef" || value.is_empty()) {
+                here.child(field).required(errors, "");
+            }
+        }
+    }
+    conditions::all(status, at.child("conditions"), errors);
+}
 
 const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 const ANNOTATIONS_MAX: usize = 20;

@@ -7,7 +7,7 @@ use portcullis_schema::custom::validate_schema;
 use serde_json::json;
 
 use super::columns;
-use crate::kinds::check::{At, flag, immutable, items, one_of_required, text, texts};
+use crate::kinds::check::{At, flag, immutable_as, items, one_of_required, text, texts};
 use crate::kinds::meta;
 use crate::kinds::others::kind::meta_change;
 use crate::kinds::others::tree::{part, path, sub, there};
@@ -41,17 +41,18 @@ pub(super) fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
     let at = At::root("spec");
     let names_at = at.child("names");
     if is_established(old) {
-        immutable(spec.get("scope"), before.get("scope"), at.child("scope"), errors);
-        immutable(
+        immutable_as("string", spec.get("scope"), before.get("scope"), at.child("scope"), errors);
+        immutable_as(
+            "string",
             sub(spec, "names").get("kind"),
             sub(before, "names").get("kind"),
             names_at.child("kind"),
             errors,
         );
     }
-    immutable(spec.get("group"), before.get("group"), at.child("group"), errors);
+    immutable_as("string", spec.get("group"), before.get("group"), at.child("group"), errors);
     let plural = |spec| sub(spec, "names").get("plural");
-    immutable(plural(spec), plural(before), names_at.child("plural"), errors);
+    immutable_as("string", plural(spec), plural(before), names_at.child("plural"), errors);
     rest(new, Some(old), errors);
 }
 

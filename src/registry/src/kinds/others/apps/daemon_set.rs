@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::template::{self, Owner};
 use crate::kinds::check::{At, int, non_negative, text};
+use crate::kinds::core::internal;
 use crate::kinds::meta;
-use crate::kinds::others::go::{self, LABEL_SELECTOR, Shape, Struct, internal};
 use crate::kinds::others::kind::{Kind, Status, meta_change};
 use crate::kinds::others::tree::{
     amount, amount_of, at_most_all, counters, immutable_selector, is_empty_selector, never_less, part, sub,
@@ -17,6 +17,7 @@ use crate::kinds::others::tree::{
 /// Daemon sets themselves.
 pub(super) static KIND: Kind = Kind::namespaced(meta::dns_subdomain, create)
     .change(update)
+    .template(&["spec", "template"])
     .status(|| {
         json!({
             "currentNumberScheduled": 0,
@@ -40,18 +41,6 @@ const OWNER: Owner = Owner { word: "daemonset", nonsense: "", kind: "DaemonSet" 
 
 /// Where upstream's internal field is shown.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
-
-const STRATEGY: Struct = &[
-    internal("type", "Type", Shape::Plain),
-    internal(
-        "rollingUpdate",
-        "RollingUpdate",
-        Shape::Struct(&[
-            internal("maxUnavailable", "MaxUnavailable", Shape::Plain),
-            internal("maxSurge", "MaxSurge", Shape::Plain),
-        ]),
-    ),
-];
 
 fn template_generation(set: &Object) -> i64 {
     let found = set.annotations().find(|(key, _)| *key == TEMPLATE_GENERATION);
@@ -91,7 +80,7 @@ fn spec(spec: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     template::selected(spec, here, errors);
     if selector.is_some_and(is_empty_selector) {
         let words = "empty selector is invalid for daemonset";
-        at.child("selector").invalid(errors, go::shown(selector, LABEL_SELECTOR), words);
+        at.child("selector").invalid(errors, internal("*LabelSelector", selector), words);
     }
     template::body(spec, old, here, errors);
     template::runs_forever(spec, OWNER, here, errors);
@@ -107,7 +96,7 @@ fn strategy(strategy: &Value, at: At<'_>, errors: &mut ErrorList) {
         ("RollingUpdate", None) => here.required(errors, ""),
         ("RollingUpdate", Some(rolling)) => rolling_update(rolling, here, errors),
         _ => {
-            let shown = go::shown(Some(strategy), STRATEGY);
+            let shown = internal("DaemonSetUpdateStrategy", strategy);
             at.not_supported(errors, shown, &["RollingUpdate", "OnDelete"]);
         }
     }

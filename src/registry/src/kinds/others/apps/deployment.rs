@@ -5,8 +5,8 @@ use portcullis_api::{Object, Value};
 
 use super::template::{self, Owner};
 use crate::kinds::check::{At, int, non_negative, opt_int, text};
+use crate::kinds::core::internal;
 use crate::kinds::meta;
-use crate::kinds::others::go::{self, Shape, Struct, internal};
 use crate::kinds::others::kind::{Kept, Kind, Status, empty, meta_change};
 use crate::kinds::others::tree::{
     amount, amount_of, at_most, at_most_all, counters, immutable_selector, never_less, part, sub,
@@ -15,6 +15,7 @@ use crate::kinds::others::tree::{
 /// Deployments themselves.
 pub(super) static KIND: Kind = Kind::namespaced(meta::dns_subdomain, create)
     .change(update)
+    .template(&["spec", "template"])
     .status(empty)
     .generation(&["spec", "annotations"])
     .warns(warnings);
@@ -23,16 +24,6 @@ pub(super) static KIND: Kind = Kind::namespaced(meta::dns_subdomain, create)
 pub(super) static STATUS: Status = Status::new(status).keeps(Kept::Labels);
 
 const OWNER: Owner = Owner { word: "deployment", nonsense: "invalid label selector", kind: "ReplicaSet" };
-
-/// The strategy under the names of upstream's internal type.
-const STRATEGY: Struct = &[
-    internal("type", "Type", Shape::Plain),
-    internal("rollingUpdate", "RollingUpdate", Shape::Struct(ROLLING_UPDATE)),
-];
-const ROLLING_UPDATE: Struct = &[
-    internal("maxUnavailable", "MaxUnavailable", Shape::Plain),
-    internal("maxSurge", "MaxSurge", Shape::Plain),
-];
 
 fn create(new: &Object, errors: &mut ErrorList) {
     spec(part(new, "spec"), None, errors);
@@ -81,7 +72,7 @@ fn strategy(strategy: &Value, at: At<'_>, errors: &mut ErrorList) {
         ("RollingUpdate", None) => here.required(errors, "this should be defaulted and never be nil"),
         ("RollingUpdate", Some(rolling)) => rolling_update(rolling, here, errors),
         _ => {
-            let shown = go::shown(Some(strategy), STRATEGY);
+            let shown = internal("DeploymentStrategy", strategy);
             at.not_supported(errors, shown, &["Recreate", "RollingUpdate"]);
         }
     }

@@ -13,6 +13,7 @@ use crate::kinds::others::tree::{at_most, counters, immutable_selector, part};
 /// Replica sets themselves.
 pub(super) static KIND: Kind = Kind::namespaced(meta::dns_subdomain, create)
     .change(update)
+    .template(&["spec", "template"])
     .status(|| json!({ "replicas": 0 }))
     .generation(&["spec"])
     .warns(|new, old| template::warnings(new, old, true));

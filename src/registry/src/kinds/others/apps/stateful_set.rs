@@ -9,14 +9,15 @@ use serde_json::json;
 use super::template::{self, Owner};
 use crate::kinds::check::{At, int, items, non_negative, one_of, text};
 use crate::kinds::core::claim;
+use crate::kinds::core::internal;
 use crate::kinds::meta;
-use crate::kinds::others::go::{self, Shape, Struct, internal};
 use crate::kinds::others::kind::{Kind, Status, meta_change};
 use crate::kinds::others::tree::{amount, amount_of, at_most, at_most_all, counters, never_less, part, sub};
 
 /// Stateful sets themselves.
 pub(super) static KIND: Kind = Kind::namespaced(meta::dns_label, create)
     .change(update)
+    .template(&["spec", "template"])
     .status(|| json!({ "availableReplicas": 0, "replicas": 0 }))
     .generation(&["spec"])
     .on_create(|new| drop_max_unavailable(new, None))
@@ -28,15 +29,6 @@ pub(super) static STATUS: Status = Status::new(status);
 
 const OWNER: Owner = Owner { word: "statefulset", nonsense: "", kind: "StatefulSet" };
 const MAX_UNAVAILABLE: [&str; 4] = ["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"];
-
-const ROLLING_UPDATE: Struct = &[
-    internal("partition", "Partition", Shape::Plain),
-    internal("maxUnavailable", "MaxUnavailable", Shape::Plain),
-];
-const STRATEGY: Struct = &[
-    internal("type", "Type", Shape::Plain),
-    internal("rollingUpdate", "RollingUpdate", Shape::Struct(ROLLING_UPDATE)),
-];
 
 /// Fields of the spec that may change.
 const MUTABLE: [&str; 7] = [
@@ -137,11 +129,15 @@ fn strategy(strategy: &Value, at: At<'_>, errors: &mut ErrorList) {
         ("", _) => at.required(errors, ""),
         ("OnDelete", Some(_)) => {
             let words = "only allowed for updateStrategy 'RollingUpdate'";
-            here.invalid(errors, go::shown(rolling, ROLLING_UPDATE), words);
+            here.invalid(errors, internal("*RollingUpdateStatefulSetStrategy", rolling), words);
         }
         ("RollingUpdate", Some(rolling)) => rolling_update(rolling, here, errors),
         ("OnDelete" | "RollingUpdate", None) => {}
-        _ => at.invalid(errors, go::shown(Some(strategy), STRATEGY), "must be 'RollingUpdate' or 'OnDelete'"),
+        _ => at.invalid(
+            errors,
+            internal("StatefulSetUpdateStrategy", strategy),
+            "must be 'RollingUpdate' or 'OnDelete'",
+        ),
     }
 }
 

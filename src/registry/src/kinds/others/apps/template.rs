@@ -5,9 +5,9 @@ use portcullis_api::selector::LabelSelector;
 use portcullis_api::{Object, Value, names};
 
 use crate::kinds::check::{At, text};
+use crate::kinds::core::internal;
 use crate::kinds::core::pod::{self, Options};
 use crate::kinds::meta;
-use crate::kinds::others::go::{self, LABEL_SELECTOR};
 use crate::kinds::others::tree::{is_empty_selector, selects, sub, there};
 
 /// Who owns a template, in the words of the messages.
@@ -30,7 +30,7 @@ pub(super) fn selector(spec: &Value, owner: Owner, at: At<'_>, errors: &mut Erro
     meta::label_selector(Some(selector), at, errors);
     if is_empty_selector(selector) {
         let words = format!("empty selector is invalid for {}", owner.word);
-        at.invalid(errors, go::shown(Some(selector), LABEL_SELECTOR), words);
+        at.invalid(errors, internal("*LabelSelector", selector), words);
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn selector(spec: &Value, owner: Owner, at: At<'_>, errors: &mut Erro
 pub(super) fn readable(spec: &Value, owner: Owner, at: At<'_>, errors: &mut ErrorList) -> bool {
     let readable = LabelSelector::from_object(spec.get("selector")).is_ok();
     if !readable {
-        at.invalid(errors, go::shown(spec.get("selector"), LABEL_SELECTOR), owner.nonsense);
+        at.invalid(errors, internal("*LabelSelector", spec.get("selector")), owner.nonsense);
     }
     readable
 }

@@ -6,16 +6,17 @@ use portcullis_api::{Object, Value};
 use super::job::spec_warnings;
 use super::{job_spec, schedule};
 use crate::kinds::check::{At, flag, non_negative, one_of_required, opt_int, text};
+use crate::kinds::core::internal;
 use crate::kinds::core::pod::Options;
 use crate::kinds::meta;
 use crate::kinds::others::apps::name_warnings;
-use crate::kinds::others::go::{self, LABEL_SELECTOR};
 use crate::kinds::others::kind::{Kind, Status, empty, nothing};
 use crate::kinds::others::tree::{part, sub};
 
 /// Cron jobs themselves.
 pub(super) static KIND: Kind = Kind::namespaced(meta::dns_subdomain, create)
     .change(|new, old, errors| spec(part(new, "spec"), old.get("spec"), errors))
+    .template(&["spec", "jobTemplate", "spec", "template"])
     .status(empty)
     .generation(&["spec"])
     .warns(warnings);
@@ -118,7 +119,7 @@ fn job_template(spec: &Value, old: Option<&Value>, at: &At<'_>, errors: &mut Err
     let at = at.child("spec");
     job_spec::spec(job, Options::template().keeping(before), &at, errors);
     if let Some(selector) = job.get("selector") {
-        let shown = go::shown(Some(selector), LABEL_SELECTOR);
+        let shown = internal("*LabelSelector", selector);
         at.child("selector").invalid(errors, shown, "`selector` will be auto-generated");
     }
     if flag(job, "manualSelector") {

@@ -6,16 +6,17 @@ use serde_json::json;
 
 use super::{job_spec, job_status, job_update};
 use crate::kinds::check::{At, flag, opt_int, text};
+use crate::kinds::core::internal;
 use crate::kinds::core::pod::{self, Options};
 use crate::kinds::meta;
 use crate::kinds::others::apps::name_warnings;
-use crate::kinds::others::go::{self, LABEL_SELECTOR};
 use crate::kinds::others::kind::{Kind, Status, empty};
 use crate::kinds::others::tree::{part, path, selects, sub};
 
 /// Jobs themselves.
 pub(super) static KIND: Kind = Kind::namespaced(meta::dns_subdomain, create)
     .only_change(job_update::update)
+    .template(&["spec", "template"])
     .status(empty)
     .generation(&["spec"])
     .on_create(make_selector)
@@ -102,7 +103,7 @@ fn generated_selector(job: &Object, prefixed: bool, errors: &mut ErrorList) {
         expected.into_iter().map(|(label, value)| (label.to_owned(), json!(value))).collect();
     if selects(Some(selector), Some(&expected)) == Some(false) {
         let at = At::root("spec");
-        let shown = go::shown(Some(selector), LABEL_SELECTOR);
+        let shown = internal("*LabelSelector", selector);
         at.child("selector").invalid(errors, shown, "`selector` not auto-generated");
     }
 }

@@ -5,9 +5,9 @@ use portcullis_api::field::ErrorList;
 
 use super::policies;
 use crate::kinds::check::{At, non_negative, one_of, opt_int, text};
+use crate::kinds::core::internal;
 use crate::kinds::core::pod::{self, Options};
 use crate::kinds::meta;
-use crate::kinds::others::go::{self, Shape, Struct, internal};
 use crate::kinds::others::names::domain_prefixed_path;
 use crate::kinds::others::tree::{selects, sub};
 
@@ -19,14 +19,6 @@ const BOUND_OF_MANY: i64 = 10_000;
 const MANAGED_BY_MAX: usize = 63;
 
 /// A success policy under the names of upstream's internal type.
-const SUCCESS_POLICY: Struct = &[internal(
-    "rules",
-    "Rules",
-    Shape::List(&[
-        internal("succeededIndexes", "SucceededIndexes", Shape::Plain),
-        internal("succeededCount", "SucceededCount", Shape::Plain),
-    ]),
-)];
 
 /// The rules for a job's spec, its selector included.
 pub(super) fn with_selector(spec: &Value, options: Options, errors: &mut ErrorList) {
@@ -77,7 +69,7 @@ pub(super) fn spec(spec: &Value, options: Options, at: &At<'_>, errors: &mut Err
 
 fn mode(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
     let mode = text(spec, "completionMode");
-    if !mode.is_empty() {
+    if spec.get("completionMode").is_some_and(Value::is_string) {
         one_of(mode, &["NonIndexed", "Indexed"], at.child("completionMode"), errors);
     }
     if mode == "Indexed" {
@@ -142,7 +134,7 @@ fn policies(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
         if text(spec, "completionMode") == "Indexed" {
             policies::success(spec, policy, &here, errors);
         } else {
-            here.invalid(errors, go::shown(Some(policy), SUCCESS_POLICY), "requires indexed completion mode");
+            here.invalid(errors, internal("*SuccessPolicy", policy), "requires indexed completion mode");
         }
     }
     if let Some(policy) = spec.get("podReplacementPolicy").and_then(Value::as_str) {

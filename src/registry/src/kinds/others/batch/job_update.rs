@@ -8,10 +8,19 @@ use portcullis_api::{Map, Object, Value};
 use super::job::{has_prefixed_labels, job};
 use super::job_spec::with_selector;
 use super::job_status::holds;
-use crate::kinds::check::{At, IMMUTABLE, flag, immutable, int, items, opt_int, text};
+use crate::kinds::check::{At, IMMUTABLE, flag, immutable_as, int, items, opt_int, text};
 use crate::kinds::core::pod::Options;
 use crate::kinds::meta;
 use crate::kinds::others::tree::{immutable_selector, part, sub};
+
+/// What never changes, and the types of its fields.
+const FIXED: [(&str, &str); 5] = [
+    ("completionMode", "*string"),
+    ("podFailurePolicy", "*PodFailurePolicy"),
+    ("backoffLimitPerIndex", "*int"),
+    ("managedBy", "*string"),
+    ("successPolicy", "*SuccessPolicy"),
+];
 
 /// The rules for a change of a job.
 pub(super) fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
@@ -25,9 +34,8 @@ pub(super) fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
     completions(spec, before, at.child("completions"), errors);
     immutable_selector(spec.get("selector"), before.get("selector"), at.child("selector"), errors);
     template(spec, before, is_resting(old), &at, errors);
-    for field in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
-    {
-        immutable(spec.get(field), before.get(field), at.child(field), errors);
+    for (field, kind) in FIXED {
+        immutable_as(kind, spec.get(field), before.get(field), at.child(field), errors);
     }
 }
 
@@ -56,11 +64,11 @@ fn template(spec: &Value, before: &Value, resting: bool, at: &At<'_>, errors: &m
     let old = sub(before, "template");
     let old = if resting { Cow::Owned(with_directives(new, old)) } else { Cow::Borrowed(old) };
     if !resting || !flag(before, "suspend") {
-        immutable(Some(new), Some(&*old), at.child("template"), errors);
+        immutable_as("PodTemplateSpec", Some(new), Some(&*old), at.child("template"), errors);
         return;
     }
     let (pod, old) = (sub(new, "spec"), with_resources(sub(new, "spec"), sub(&old, "spec")));
-    immutable(Some(pod), Some(&old), at.child("template.spec"), errors);
+    immutable_as("PodSpec", Some(pod), Some(&old), at.child("template.spec"), errors);
 }
 
 /// The old template with what tells the scheduler where pods may go taken from the new one.

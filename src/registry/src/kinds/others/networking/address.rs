@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, ip, names};
 
-use crate::kinds::check::{At, IMMUTABLE, items, optional_name, required_name};
+use crate::kinds::check::{At, IMMUTABLE, immutable_as, items, optional_name, required_name};
+use crate::kinds::core::internal;
 use crate::kinds::meta;
-use crate::kinds::others::go::{self, Shape, Struct, internal};
 use crate::kinds::others::kind::{Kept, Kind, Status, empty, meta_change};
 use crate::kinds::others::tree::part;
 
@@ -24,15 +24,6 @@ pub(super) static SERVICE_CIDR: Kind =
 /// Their status.
 pub(super) static SERVICE_CIDR_STATUS: Status = Status::new(meta_change).keeps(Kept::Meta);
 
-const PARENT: Struct = &[
-    internal("group", "Group", Shape::Plain),
-    internal("resource", "Resource", Shape::Plain),
-    internal("namespace", "Namespace", Shape::Plain),
-    internal("name", "Name", Shape::Plain),
-];
-
-const CIDRS: Struct = &[internal("cidrs", "CIDRs", Shape::Plain)];
-
 fn parent(new: &Object, errors: &mut ErrorList) {
     let at = At::root("spec");
     let at = at.child("parentRef");
@@ -48,10 +39,8 @@ fn parent(new: &Object, errors: &mut ErrorList) {
 
 fn same_parent(new: &Object, old: &Object, errors: &mut ErrorList) {
     let path = ["spec", "parentRef"];
-    if new.at(&path) != old.at(&path) {
-        let at = At::root("spec");
-        at.child("parentRef").invalid(errors, go::shown(new.at(&path), PARENT), IMMUTABLE);
-    }
+    let at = At::root("spec");
+    immutable_as("*ParentReference", new.at(&path), old.at(&path), at.child("parentRef"), errors);
 }
 
 fn cidrs(spec: &Value, errors: &mut ErrorList) {
@@ -63,7 +52,7 @@ fn cidrs(spec: &Value, errors: &mut ErrorList) {
         return;
     }
     if list.len() > 2 {
-        let shown = go::shown(Some(spec), CIDRS);
+        let shown = internal("ServiceCIDRSpec", spec);
         at.invalid(errors, shown, "may only hold up to 2 values");
         return;
     }

@@ -4,7 +4,7 @@ use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
 use super::ingress::reference;
-use crate::kinds::check::{At, immutable, text};
+use crate::kinds::check::{At, immutable_as, text};
 use crate::kinds::meta;
 use crate::kinds::others::kind::Kind;
 use crate::kinds::others::names::domain_prefixed_path;
@@ -47,7 +47,7 @@ fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
     meta::object_meta_update(new, old, errors);
     let at = At::root("spec");
     let controller = ["spec", "controller"];
-    immutable(new.at(&controller), old.at(&controller), at.child("controller"), errors);
+    immutable_as("string", new.at(&controller), old.at(&controller), at.child("controller"), errors);
     meta::object_meta(new, false, meta::dns_subdomain, errors);
     rules(new, errors);
 }

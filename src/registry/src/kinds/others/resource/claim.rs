@@ -7,7 +7,7 @@ use super::config::{constraints, each, of_claim};
 use super::device::tolerations;
 use super::reference::{Requests, distinct};
 use super::selector::selectors;
-use crate::kinds::check::{At, NOT_POSITIVE, immutable, int, items, one_of, required_name, text};
+use crate::kinds::check::{At, NOT_POSITIVE, immutable_as, int, items, one_of, required_name, text};
 use crate::kinds::meta;
 use crate::kinds::others::tree::{part, sub};
 
@@ -30,7 +30,12 @@ pub(super) fn template_rules(new: &Object, errors: &mut ErrorList) {
 
 /// What is asked for stays.
 pub(super) fn change(new: &Object, old: &Object, errors: &mut ErrorList) {
-    immutable(Some(part(new, "spec")), Some(part(old, "spec")), At::root("spec"), errors);
+    immutable_as("ResourceClaimSpec", new.get("spec"), old.get("spec"), At::root("spec"), errors);
+}
+
+/// What is asked for by each claim of a template stays.
+pub(super) fn template_change(new: &Object, old: &Object, errors: &mut ErrorList) {
+    immutable_as("ResourceClaimTemplateSpec", new.get("spec"), old.get("spec"), At::root("spec"), errors);
 }
 
 fn spec(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {

@@ -1,16 +1,19 @@
 //! What a driver offers: a pool of devices and the nodes that reach it.
 
 use portcullis_api::field::ErrorList;
-use portcullis_api::{Object, Value, names};
+use portcullis_api::{Map, Object, Value, names};
 
 use super::config::each;
 use super::device;
 use super::reference::{distinct, pool_name};
-use crate::kinds::check::{At, NOT_POSITIVE, flag, immutable, int, items, text};
+use crate::kinds::check::{At, NOT_POSITIVE, flag, immutable, immutable_as, int, items, text};
+use crate::kinds::core::internal;
 use crate::kinds::core::pod::node_selector;
 use crate::kinds::core::source::csi_driver;
 use crate::kinds::others::tree::{part, sub};
 
+/// The forms of an attribute that are lists.
+const LISTS: [&str; 4] = ["bools", "ints", "strings", "versions"];
 const MAX_DEVICES: usize = 128;
 const MAX_COSTLY_DEVICES: usize = 64;
 const MAX_COUNTER_SETS: usize = 8;
@@ -24,6 +27,19 @@ pub(super) fn rules(new: &Object, errors: &mut ErrorList) {
     contents(spec, &Value::Null, &at, errors);
 }
 
+/// Fields behind feature gates that are off are dropped, as upstream drops them.
+pub(super) fn drop_unserved(slice: &mut Object) {
+    let spec = slice.map_mut().get_mut("spec");
+    let devices = spec.and_then(|spec| spec.get_mut("devices")?.as_array_mut());
+    for device in devices.into_iter().flatten().filter_map(Value::as_object_mut) {
+        device.remove("nodeAllocatableResourceMappings");
+        let attributes = device.get_mut("attributes").and_then(Value::as_object_mut);
+        for attribute in attributes.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+            LISTS.iter().for_each(|list| drop(attribute.remove(*list)));
+        }
+    }
+}
+
 /// A slice keeps its driver, its pool and its node.
 pub(super) fn change(new: &Object, old: &Object, errors: &mut ErrorList) {
     let at = At::root("spec");
@@ -32,8 +48,8 @@ pub(super) fn change(new: &Object, old: &Object, errors: &mut ErrorList) {
     let pool = |spec| Value::from(text(sub(spec, "pool"), "name"));
     let pool_at = at.child("pool");
     immutable(Some(&pool(spec)), Some(&pool(before)), pool_at.child("name"), errors);
-    for field in ["driver", "nodeName"] {
-        immutable(spec.get(field), before.get(field), at.child(field), errors);
+    for (field, kind) in [("driver", "string"), ("nodeName", "*string")] {
+        immutable_as(kind, spec.get(field), before.get(field), at.child(field), errors);
     }
     reach(spec, &at, errors);
     contents(spec, before, &at, errors);
@@ -118,8 +134,8 @@ fn selector(spec: &Value, at: &At<'_>, errors: &mut ErrorList) -> Option<&'stati
     node_selector(selector, false, at, errors);
     let terms = items(selector, "nodeSelectorTerms");
     if terms.len() != 1 {
-        let value = Value::Array(terms.to_vec());
-        at.child("nodeSelectorTerms").invalid(errors, &value, "must have exactly one node selector term");
+        let shown = internal("[]NodeSelectorTerm", selector.get("nodeSelectorTerms"));
+        at.child("nodeSelectorTerms").invalid(errors, shown, "must have exactly one node selector term");
     }
     Some("`nodeSelector`")
 }

@@ -7,7 +7,7 @@ use portcullis_api::{Object, Value};
 
 use super::config::{MAX_CONFIG, binding, each, opaque, raw_object};
 use super::reference::{Requests, allocated, device, distinct, share, shared_id};
-use crate::kinds::check::{At, IMMUTABLE, items, one_of_required, required_text, text, texts};
+use crate::kinds::check::{At, immutable_as, items, one_of_required, required_text, text, texts};
 use crate::kinds::core::pod::node_selector;
 use crate::kinds::meta;
 use crate::kinds::others::conditions;
@@ -48,7 +48,7 @@ pub(super) fn rules(new: &Object, old: &Object, errors: &mut ErrorList) {
     let (allocation, earlier) = (status.get("allocation"), before.get("allocation"));
     let at = at.child("allocation");
     match (allocation.filter(|it| !it.is_null()), earlier.filter(|it| !it.is_null())) {
-        (Some(now), Some(then)) if now != then => at.invalid(errors, now, IMMUTABLE),
+        (Some(now), Some(then)) => immutable_as("AllocationResult", Some(now), Some(then), at, errors),
         (Some(now), None) => self::allocation(now, &requests, &at, errors),
         _ => {}
     }

@@ -4,7 +4,7 @@ use portcullis_api::field::{Error, ErrorList, Path};
 use portcullis_api::{Object, Value, names};
 use serde_json::json;
 
-use crate::kinds::check::{At, IMMUTABLE, entries, int, text};
+use crate::kinds::check::{At, entries, immutable_as, int, text};
 use crate::kinds::core::source::csi_driver;
 use crate::kinds::meta;
 use crate::kinds::others::kind::{Kept, Kind, Status};
@@ -72,7 +72,5 @@ fn status(status: &Value, errors: &mut ErrorList) {
 fn update(new: &Object, old: &Object, errors: &mut ErrorList) {
     meta::object_meta(new, false, meta::dns_subdomain, errors);
     rules(new, errors);
-    if new.get("spec") != old.get("spec") {
-        At::root("spec").invalid(errors, new.get("spec"), IMMUTABLE);
-    }
+    immutable_as("VolumeAttachmentSpec", new.get("spec"), old.get("spec"), At::root("spec"), errors);
 }

@@ -1,17 +1,19 @@
 //! Classes of storage, and how much of one is left.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
-use crate::kinds::check::{At, IMMUTABLE, immutable, items, non_negative_quantity, one_of, text, texts};
+use crate::kinds::check::{At, immutable_as, items, non_negative_quantity, one_of, text, texts};
+use crate::kinds::core::node_labels;
 use crate::kinds::meta;
-use crate::kinds::others::go::{self, LABEL_SELECTOR};
 use crate::kinds::others::kind::Kind;
 use crate::kinds::others::tree::part;
 
 /// Storage classes.
 pub(super) static STORAGE_CLASS: Kind =
-    Kind::cluster(meta::dns_subdomain, storage_class).new_and_change(same_class);
+    Kind::cluster(meta::dns_subdomain, storage_class).new_and_change(same_class).warns(class_warnings);
 
 /// Classes of volume attributes.
 pub(super) static ATTRIBUTES_CLASS: Kind =
@@ -26,11 +28,17 @@ pub(super) static CAPACITY: Kind =
             meta::object_meta_update(new, old, errors);
             same_topology(new, old, errors);
         })
-        .needs_version();
+        .needs_version()
+        .warns(topology_warnings);
 
 const PARAMETERS_MAX: usize = 512;
 const PARAMETERS_SIZE_MAX: usize = 256 * 1024;
-const CLASS_FIELDS: [&str; 4] = ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"];
+const CLASS_FIELDS: [(&str, &str); 4] = [
+    ("parameters", "map:string"),
+    ("provisioner", "string"),
+    ("reclaimPolicy", "*string"),
+    ("volumeBindingMode", "*string"),
+];
 
 fn storage_class(new: &Object, errors: &mut ErrorList) {
     provisioner(new.str_at(&["provisioner"]), At::root("provisioner"), errors);
@@ -94,10 +102,21 @@ fn topologies(class: &Object, errors: &mut ErrorList) {
             }
             seen.push(key);
         }
-        if terms.iter().take(i).any(|other| other == term) {
+        // Upstream compares with as many empty terms as there are terms, too.
+        let empty = if items(term, "matchLabelExpressions").is_empty() { terms.len() } else { 0 };
+        let same = terms.iter().take(i).filter(|other| demands(other) == demands(term)).count();
+        for _ in 0..empty + same {
             here.duplicate(errors, "");
         }
     }
+}
+
+/// What a term asks for: values by key, in no order.
+fn demands(term: &Value) -> BTreeMap<&str, BTreeSet<&str>> {
+    items(term, "matchLabelExpressions")
+        .iter()
+        .map(|one| (text(one, "key"), texts(one, "values").collect()))
+        .collect()
 }
 
 fn topology(requirement: &Value, at: &At<'_>, errors: &mut ErrorList) {
@@ -115,8 +134,8 @@ fn topology(requirement: &Value, at: &At<'_>, errors: &mut ErrorList) {
 }
 
 fn same_class(new: &Object, old: &Object, errors: &mut ErrorList) {
-    for field in CLASS_FIELDS {
-        immutable(new.get(field), old.get(field), At::root(field), errors);
+    for (field, kind) in CLASS_FIELDS {
+        immutable_as(kind, new.get(field), old.get(field), At::root(field), errors);
     }
 }
 
@@ -150,12 +169,28 @@ fn has_odd_topology(old: &Object) -> bool {
     !errors.is_empty()
 }
 
-fn same_topology(new: &Object, old: &Object, errors: &mut ErrorList) {
-    if new.get("nodeTopology") != old.get("nodeTopology") {
-        let shown = go::shown(new.get("nodeTopology"), LABEL_SELECTOR);
-        At::root("nodeTopology").invalid(errors, shown, IMMUTABLE);
+fn topology_warnings(new: &Object, _old: Option<&Object>) -> Vec<String> {
+    let mut found = Vec::new();
+    node_labels::selector(part(new, "nodeTopology"), "nodeTopology", &mut found);
+    found
+}
+
+fn class_warnings(new: &Object, _old: Option<&Object>) -> Vec<String> {
+    let mut found = Vec::new();
+    let terms = part(new, "allowedTopologies").as_array().into_iter().flatten();
+    for (i, term) in terms.enumerate() {
+        for (j, expression) in items(term, "matchLabelExpressions").iter().enumerate() {
+            if let Some(words) = node_labels::deprecated(text(expression, "key")) {
+                let path = format!("allowedTopologies[{i}].matchLabelExpressions[{j}].key");
+                found.push(format!("{path}: {words}"));
+            }
+        }
     }
-    if new.get("storageClassName") != old.get("storageClassName") {
-        At::root("storageClassName").invalid(errors, new.str_at(&["storageClassName"]), IMMUTABLE);
+    found
+}
+
+fn same_topology(new: &Object, old: &Object, errors: &mut ErrorList) {
+    for (field, kind) in [("nodeTopology", "*LabelSelector"), ("storageClassName", "string")] {
+        immutable_as(kind, new.get(field), old.get(field), At::root(field), errors);
     }
 }

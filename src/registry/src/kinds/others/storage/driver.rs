@@ -3,7 +3,7 @@
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
 
-use crate::kinds::check::{At, IMMUTABLE, int, items, non_negative, one_of, opt_int, text, texts};
+use crate::kinds::check::{At, immutable_as, int, items, non_negative, one_of, opt_int, text, texts};
 use crate::kinds::core::source::csi_driver;
 use crate::kinds::meta;
 use crate::kinds::others::kind::Kind;
@@ -97,12 +97,13 @@ fn tokens(spec: &Value, at: At<'_>, errors: &mut ErrorList) {
 fn same_driver(new: &Object, old: &Object, errors: &mut ErrorList) {
     driver(new, errors);
     let at = At::root("spec");
-    let fields = [("attachRequired", "attachedRequired"), ("volumeLifecycleModes", "volumeLifecycleModes")];
-    for (field, shown) in fields {
+    let fields = [
+        ("attachRequired", "attachedRequired", "*bool"),
+        ("volumeLifecycleModes", "volumeLifecycleModes", "[]string"),
+    ];
+    for (field, shown, kind) in fields {
         let (new, old) = (new.at(&["spec", field]), old.at(&["spec", field]));
-        if new != old {
-            at.child(shown).invalid(errors, new, IMMUTABLE);
-        }
+        immutable_as(kind, new, old, at.child(shown), errors);
     }
 }
 
@@ -169,10 +170,8 @@ fn same_drivers(new: &Object, old: &Object, errors: &mut ErrorList) {
     let drivers = |node| items(part(node, "spec"), "drivers").iter();
     for before in drivers(old) {
         for after in drivers(new).filter(|after| text(after, "name") == text(before, "name")) {
-            let after = fixed(after);
-            if after != fixed(before) {
-                at.child("drivers").invalid(errors, &after, IMMUTABLE);
-            }
+            let (after, before) = (fixed(after), fixed(before));
+            immutable_as("CSINodeDriver", Some(&after), Some(&before), at.child("drivers"), errors);
         }
     }
 }

@@ -46,6 +46,7 @@ pub use pattern::Pattern;
 pub use rule::{Effect, Origin, Resources, Rule, Says, Who};
 pub use selection::Selection;
 pub use yaml::parse as parse_rules;
+pub(crate) use yaml::roomy;
 
 use self::casbin_pool::{Pool, Row};
 use self::index::Index;

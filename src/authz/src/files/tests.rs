@@ -743,3 +743,16 @@ fn the_example_is_a_good_one() {
     assert_eq!(files.status().rules, 4);
     assert_eq!(files.status().warnings, Vec::<String>::new());
 }
+
+#[test]
+fn a_file_holds_tens_of_thousands_of_rules() {
+    let rule = |number: usize| {
+        format!(
+            "- {{name: r-{number}, effect: allow, subjects: ['user:user-{number}'], verbs: [get, list, watch], apiGroups: [''], resources: [pods, \
+             configmaps], namespaces: [team-{number}]}}\n"
+        )
+    };
+    let rules: String = (0..20_000).map(rule).collect();
+    let text = format!("apiVersion: policy.portcullis.io/v1\nkind: PolicyRules\nrules:\n{rules}");
+    assert_eq!(parse_rules("rules.yaml", &text).unwrap().len(), 20_000);
+}

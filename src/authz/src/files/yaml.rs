@@ -33,6 +33,23 @@ const KIND: &str = "PolicyRules";
 /// Longest reason that is told to those refused.
 const MAX_REASON: usize = 256;
 
+/// Nodes of a file: what tens of thousands of rules or bindings are made of. A reader's own limits are meant for
+/// settings, and would be reached by a few thousand.
+const MAX_NODES: usize = 8_000_000;
+/// Documents of a file.
+const MAX_DOCUMENTS: usize = 200_000;
+
+/// Room for a large organisation's files, which are no larger than 64 MiB.
+pub(crate) fn roomy() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: MAX_NODES,
+            max_events: MAX_NODES * 2,
+            max_documents: MAX_DOCUMENTS,
+        },
+    }
+}
+
 /// Reads a file of rules.
 ///
 /// # Errors
@@ -42,7 +59,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, LoadError> {
     if text.trim().is_empty() {
         return Err(LoadError::at(&file, 1, 1, "the file is empty".to_owned()));
     }
-    let document: Document = serde_saphyr::from_str(text).map_err(|error| {
+    let document: Document = serde_saphyr::from_str_with_options(text, roomy()).map_err(|error| {
         let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
         LoadError::at(&file, line, column, first_line(&error.to_string()))
     })?;

@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use super::lint::settings;
 use crate::authorities::Authorities;
 use crate::chain::Chain;
-use crate::files::{NamespaceLabels, PolicyFiles, Rule, parse_abac, parse_rules};
+use crate::files::{NamespaceLabels, PolicyFiles, Rule, parse_abac, parse_rules, roomy};
 use crate::node::NodeAuthorizer;
 use crate::policies;
 use crate::rbac::{GROUP, RbacIndex};
@@ -109,8 +109,8 @@ impl Studied {
             self.rules.extend(parse_rules(name, text).map_err(told)?.into_iter().map(Arc::new));
             return Ok(());
         }
-        let documents: Vec<Spanned<Value>> =
-            serde_saphyr::from_multiple(text).map_err(|error| StudyError(format!("{name}: {error}")))?;
+        let documents: Vec<Spanned<Value>> = serde_saphyr::from_multiple_with_options(text, roomy())
+            .map_err(|error| StudyError(format!("{name}: {error}")))?;
         let file = Arc::from(name);
         for document in documents {
             self.add_object(document.value, &file, document.referenced.line());

@@ -305,3 +305,22 @@ fn i040_a_difference_is_exactly_what_every_tuple_asked_one_by_one_shows() {
     };
     assert_eq!(changes.iter().filter(named).count(), want.len(), "{changes:?}");
 }
+
+#[test]
+fn ten_thousand_bindings_are_read_as_documents_and_as_a_list() {
+    let binding = |number: usize, indent: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\n{indent}kind: RoleBinding\n{indent}metadata: {{name: b-{number}, \
+             namespace: n}}\n{indent}roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}}\n\
+             {indent}subjects: [{{kind: User, apiGroup: rbac.authorization.k8s.io, name: user-{number}}}]\n"
+        )
+    };
+    let documents: Vec<_> = (0..10_000).map(|number| binding(number, "")).collect();
+    let items: Vec<_> = (0..10_000).map(|number| format!("- {}", binding(number, "  "))).collect();
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}", items.concat());
+    for text in [documents.join("---\n"), list] {
+        let mut studied = Studied::default();
+        studied.add_text("bindings.yaml", &text).unwrap();
+        assert_eq!(studied.objects.len(), 10_000);
+    }
+}

@@ -228,7 +228,7 @@ impl Write {
 
 /// What came of a write.
 pub(crate) struct Judged {
-    result: Result<Object>,
+    pub(crate) result: Result<Object>,
     pub(crate) notes: Notes,
 }
 

@@ -18,8 +18,6 @@ const MANY_COMPLETIONS: i64 = 100_000;
 const BOUND_OF_MANY: i64 = 10_000;
 const MANAGED_BY_MAX: usize = 63;
 
-/// A success policy under the names of upstream's internal type.
-
 /// The rules for a job's spec, its selector included.
 pub(super) fn with_selector(spec: &Value, options: Options, errors: &mut ErrorList) {
     let at = At::root("spec");

@@ -130,10 +130,12 @@ fn rows(record: &Value, now: Timestamp) -> Vec<Vec<String>> {
     let row = |id: String, ends: &str| {
         let ended = ends.parse::<Timestamp>().is_ok_and(|end| end <= now);
         let ends = if ended { "ended" } else { ends };
-        let texts = [word(record, "type"), word(record, "user"), issuer.clone(), ends.to_owned(), bound.clone()];
+        let texts =
+            [word(record, "type"), word(record, "user"), issuer.clone(), ends.to_owned(), bound.clone()];
         std::iter::once(id).chain(texts).collect::<Vec<_>>()
     };
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut rows = vec![row(word(record, "credentialID"), &word(record, "expirationTimestamp"))];
     let earlier = record.pointer("/spec/earlier").and_then(Value::as_array);
     for one in earlier.into_iter().flatten() {
@@ -149,7 +151,8 @@ fn rows(record: &Value, now: Timestamp) -> Vec<Vec<String>> {
 async fn revoke(wanted: &Revoke) -> Result<(), Failure> {
     let mut asker = Asker::connect(&wanted.place.dir()?).await?;
     if let Some((namespace, name)) = &wanted.service_account {
-        let spec = json!({ "serviceAccount": { "namespace": namespace, "name": name }, "reason": wanted.reason });
+        let spec =
+            json!({ "serviceAccount": { "namespace": namespace, "name": name }, "reason": wanted.reason });
         let metadata = json!({ "generateName": format!("{name}-") });
         take_back(&mut asker, "tokenrevocations", "TokenRevocation", metadata, spec).await?;
         return print::text(&format!("✓ all tokens of {namespace}/{name} issued until now are revoked\n"));
@@ -198,8 +201,7 @@ async fn take_back(
     metadata: Value,
     spec: Value,
 ) -> Result<(), Failure> {
-    let object =
-        json!({ "apiVersion": "identity.portcullis.io/v1", "kind": kind, "metadata": metadata, "spec": spec });
+    let object = json!({ "apiVersion": "identity.portcullis.io/v1", "kind": kind, "metadata": metadata, "spec": spec });
     let answer = asker.send(Method::POST, &format!("{GROUP}/{resource}"), Some(&object)).await?;
     expect(answer, "the credential is not revoked").map(drop)
 }

@@ -120,7 +120,9 @@ fn every_token_is_a_listed_object_and_one_is_revoked_alone() {
         let (new, _) = token(&server, &json!({}));
         server.anonymous().bearer(&new).get(CONFIG_MAPS).code == 200
     });
-    server.event(|event| event["annotations"]["authentication.kubernetes.io/issued-credential-id"] == format!("JTI={id}"));
+    server.event(|event| {
+        event["annotations"]["authentication.kubernetes.io/issued-credential-id"] == format!("JTI={id}")
+    });
 }
 
 #[test]
@@ -128,11 +130,15 @@ fn what_a_token_is_bound_to_ends_its_watch_and_its_record() {
     let server = server();
     let secrets = "/api/v1/namespaces/a/secrets";
     server.admin.post(secrets, &secret("s", "eA==")).is(&[201], "secret");
-    let (bound, id) = token(&server, &json!({"boundObjectRef": {"apiVersion": "v1", "kind": "Secret", "name": "s"}}));
+    let (bound, id) =
+        token(&server, &json!({"boundObjectRef": {"apiVersion": "v1", "kind": "Secret", "name": "s"}}));
     let selector = format!("spec.credentialID=JTI\\={id}");
     let of_it = || records(&server, &selector.replace('\\', "%5C"));
     let record = of_it();
-    assert_eq!((&record[0]["spec"]["boundTo"]["kind"], &record[0]["spec"]["boundTo"]["name"]), (&json!("Secret"), &json!("s")));
+    assert_eq!(
+        (&record[0]["spec"]["boundTo"]["kind"], &record[0]["spec"]["boundTo"]["name"]),
+        (&json!("Secret"), &json!("s"))
+    );
     let bot = server.anonymous().bearer(&bound);
     bot.get(CONFIG_MAPS).is(&[200], "the token");
     let cut = watch(&server.anonymous(), &bound);
@@ -147,8 +153,7 @@ fn tokens_of_a_pod_are_one_record_however_many_there_are() {
     let server = server();
     server.admin.post("/api/v1/namespaces/a/pods", &pod("p")).is(&[201], "pod");
     // What a kubelet asks for: such a token warns after an hour and is good for a year.
-    let spec =
-        json!({"expirationSeconds": 3607, "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "p"}});
+    let spec = json!({"expirationSeconds": 3607, "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "p"}});
     let ids: Vec<String> = (0..20).map(|_| token(&server, &spec).1).collect();
     let all = records(&server, "spec.boundTo.kind=Pod,spec.boundTo.name=p");
     assert_eq!(all.len(), 1);
@@ -162,8 +167,7 @@ fn tokens_of_a_pod_are_one_record_however_many_there_are() {
 fn requests_of_one_pod_at_the_same_time_are_all_written_down() {
     let server = server();
     server.admin.post("/api/v1/namespaces/a/pods", &pod("p")).is(&[201], "pod");
-    let spec =
-        json!({"expirationSeconds": 3607, "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "p"}});
+    let spec = json!({"expirationSeconds": 3607, "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "p"}});
     std::thread::scope(|scope| {
         for _ in 0..12 {
             scope.spawn(|| token(&server, &spec));
@@ -183,7 +187,10 @@ fn certificates_and_user_tokens_are_in_the_ledger_too_and_nobody_writes_there() 
     program(&server, &["token", "issue", "--user", "jane", "--name", "t1"]);
     let tokens = records(&server, "spec.type=UserToken");
     assert_eq!(tokens.len(), 1);
-    assert_eq!((&tokens[0]["spec"]["origin"]["name"], &tokens[0]["spec"]["user"]), (&json!("t1"), &json!("jane")));
+    assert_eq!(
+        (&tokens[0]["spec"]["origin"]["name"], &tokens[0]["spec"]["user"]),
+        (&json!("t1"), &json!("jane"))
+    );
     program(&server, &["token", "revoke", "t1"]);
     assert_eq!(records(&server, "spec.type=UserToken").len(), 0);
     bind(&server.admin, "a", "jane", "view");
@@ -231,6 +238,9 @@ fn a_signed_request_is_written_down_with_its_certificate() {
     assert_eq!(all.len(), 1, "{all:?}");
     let spec = &all[0]["spec"];
     assert_eq!((&spec["signerName"], &spec["usages"]), (&json!("example.org/own"), &json!(["client auth"])));
-    assert_eq!((&spec["origin"]["name"], &spec["issuedBy"]), (&json!("bob"), &json!("kubernetes-super-admin")));
+    assert_eq!(
+        (&spec["origin"]["name"], &spec["issuedBy"]),
+        (&json!("bob"), &json!("kubernetes-super-admin"))
+    );
     assert!(spec["serialNumber"].is_string() && spec["fingerprint"].as_str().unwrap().len() == 64);
 }

@@ -214,7 +214,10 @@ fn f055_paths_of_columns_and_selectable_fields_are_bounded() {
     definition["spec"]["versions"][0]["additionalPrinterColumns"] = all.into();
     if world.admin.post(DEFINITIONS, &definition).code == 201 {
         let objects = "/apis/f055.example.com/v1/namespaces/a/wides";
-        let wide: Value = (0..20_000).map(|i| (format!("k{i}"), json!({ "a": i }))).collect::<serde_json::Map<_, _>>().into();
+        let wide: Value = (0..20_000)
+            .map(|i| (format!("k{i}"), json!({ "a": i })))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
         let object = json!({
             "apiVersion": "f055.example.com/v1", "kind": "Pathwides", "metadata": { "name": "w" }, "data": wide,
         });

@@ -77,7 +77,11 @@ fn every_answer_names_its_decision_and_only_reviewers_read_why() {
     server.anonymous().get(&path).is(&[401], "nobody");
     let (done, page) = program(&["policy", "explain", &id], &server);
     assert!(done && page.starts_with(&format!("decision {id}: refused, nothing allows it\n")), "{page}");
-    assert!(page.contains("\n  who      low (") && page.contains("\n  asked    get secrets named s in namespace a\n"), "{page}");
+    assert!(
+        page.contains("\n  who      low (")
+            && page.contains("\n  asked    get secrets named s in namespace a\n"),
+        "{page}"
+    );
     let (done, told) = program(&["policy", "explain", &id, "-o", "json"], &server);
     assert!(done, "{told}");
     let told: Value = serde_json::from_str(&told).unwrap();

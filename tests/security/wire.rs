@@ -40,6 +40,7 @@ impl Client {
     }
 
     /// The same client of another server.
+    #[allow(dead_code, reason = "only tests/servers asks for it")]
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }
     }
@@ -165,6 +166,7 @@ impl Stream {
     }
 
     /// One answer with a length, for connections that are kept; what came of it if the server closes first.
+    #[allow(dead_code, reason = "only tests/servers asks for it")]
     pub(crate) fn answer(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let mut part = [0; 16384];

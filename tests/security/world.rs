@@ -84,6 +84,7 @@ impl Server {
     }
 
     /// Kills it at once and keeps its directory, for a later start.
+    #[allow(dead_code, reason = "only tests/servers asks for it")]
     pub(crate) fn kill(self) -> PathBuf {
         let aside = self.dir.with_extension("kept");
         let killed = Command::new("kill").args(["-KILL", &self.pid.to_string()]).status();

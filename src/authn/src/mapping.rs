@@ -32,7 +32,9 @@ where
 }
 
 /// An object that need not be there.
-pub(crate) fn optional<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn optional<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     Ok(Option::<Mapping<T>>::deserialize(from)?.map(|Mapping(value)| value))
 }
 
@@ -93,9 +95,13 @@ mod tests {
         assert_eq!((&*named.name, named.inner.unwrap().list.len()), ("a", 1));
         assert!(read(r#"{"name": "a", "inner": null}"#).unwrap().inner.is_none());
         assert!(read(r#"{"name": "a", "inner": {"list": null}}"#).unwrap().inner.unwrap().list.is_empty());
-        for bad in
-            [r#"["a"]"#, r#"["a", null]"#, r#"{"name": "a", "inner": [["x"]]}"#, "null", r#"{"name":"a","name":"b"}"#]
-        {
+        for bad in [
+            r#"["a"]"#,
+            r#"["a", null]"#,
+            r#"{"name": "a", "inner": [["x"]]}"#,
+            "null",
+            r#"{"name":"a","name":"b"}"#,
+        ] {
             assert!(read(bad).is_none(), "{bad}");
         }
     }

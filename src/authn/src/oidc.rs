@@ -25,9 +25,9 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::ConfigError;
 use crate::attempt::{Attempt, Identity, Method, Rejection, authenticated};
 use crate::authenticator::TokenScheme;
-use crate::ConfigError;
 use crate::life::{Life, StillGood};
 use config::JwtIssuer;
 use provider::Provider;

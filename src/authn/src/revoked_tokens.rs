@@ -138,8 +138,14 @@ mod tests {
         for (name, spec) in [
             ("a", json!({"credentialID": "JTI=one"})),
             ("b", json!({"credentialID": "two"})),
-            ("c", json!({"serviceAccount": {"namespace": "a", "name": "x"}, "issuedBefore": "2026-01-02T00:00:00Z"})),
-            ("d", json!({"serviceAccount": {"namespace": "a", "name": "x"}, "issuedBefore": "2026-01-01T00:00:00Z"})),
+            (
+                "c",
+                json!({"serviceAccount": {"namespace": "a", "name": "x"}, "issuedBefore": "2026-01-02T00:00:00Z"}),
+            ),
+            (
+                "d",
+                json!({"serviceAccount": {"namespace": "a", "name": "x"}, "issuedBefore": "2026-01-01T00:00:00Z"}),
+            ),
         ] {
             list.set(name, RevokedToken::of(&object(spec)));
         }

@@ -48,7 +48,8 @@ fn page(told: &Value) -> String {
     if !steps.is_empty() {
         out.push_str("chain, each authorizer by itself now:\n");
         for step in steps {
-            let said = std::iter::once(word(step, "decision")).chain(reasons(step)).collect::<Vec<_>>().join("; ");
+            let said =
+                std::iter::once(word(step, "decision")).chain(reasons(step)).collect::<Vec<_>>().join("; ");
             let _ = writeln!(out, "  {:<12} {}", shown(&word(step, "authorizer")), shown(&said));
         }
     }
@@ -111,7 +112,8 @@ fn reasons(outcome: &Value) -> Vec<String> {
             (false, false) => format!("{head}: {text}"),
         }
     });
-    let errors = items(outcome, "errors").iter().filter_map(Value::as_str).map(|error| format!("error: {error}"));
+    let errors =
+        items(outcome, "errors").iter().filter_map(Value::as_str).map(|error| format!("error: {error}"));
     told.chain(errors).filter(|reason| !reason.is_empty()).collect()
 }
 
@@ -127,8 +129,7 @@ fn missing(out: &mut String, missing: &Value) {
     };
     for almost in items(missing, "almost") {
         let empty = Value::Null;
-        let (role, binding) =
-            (almost.get("role").unwrap_or(&empty), almost.get("binding").unwrap_or(&empty));
+        let (role, binding) = (almost.get("role").unwrap_or(&empty), almost.get("binding").unwrap_or(&empty));
         let role = format!("{} {}", word(role, "kind"), named(role));
         let text = format!("has {role} by {}, which lacks the {}", named(binding), word(almost, "lacks"));
         let _ = writeln!(out, "  {}", shown(&text));

@@ -74,7 +74,9 @@ pub(super) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
         (new, true) if new.len() == 1 => before_and_after(new, &arguments.live)?,
         ([old, new], false) => (read(std::slice::from_ref(old))?, read(std::slice::from_ref(new))?),
         (_, true) => return Err(Failure::new("with --live only the files as they would be are named")),
-        (_, false) => return Err(Failure::new("two sets of files are compared").fix("name another, or add --live")),
+        (_, false) => {
+            return Err(Failure::new("two sets of files are compared").fix("name another, or add --live"));
+        }
     };
     let changes =
         study::diff(&old, &new).map_err(|why| Failure::because("the policies cannot be compared", why))?;

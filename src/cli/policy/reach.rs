@@ -21,7 +21,11 @@ const LIMITS: Limits = Limits { deadline: Duration::from_secs(30), largest: 256 
 /// What of a server says who may do what.
 const LISTS: [(&str, &str, &str); 6] = [
     ("/api/v1/namespaces", "v1", "Namespace"),
-    ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    (
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+    ),
     ("/apis/rbac.authorization.k8s.io/v1/roles", RBAC, "Role"),
     ("/apis/rbac.authorization.k8s.io/v1/clusterroles", RBAC, "ClusterRole"),
     ("/apis/rbac.authorization.k8s.io/v1/rolebindings", RBAC, "RoleBinding"),

@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn j037_an_address_is_judged_as_what_it_reaches() {
-        for text in ["64:ff9b::a9fe:a9fe", "64:ff9b::169.254.169.254", "0.0.0.1", "0.255.0.1", "64:ff9b::", "ff02::1"] {
+        for text in
+            ["64:ff9b::a9fe:a9fe", "64:ff9b::169.254.169.254", "0.0.0.1", "0.255.0.1", "64:ff9b::", "ff02::1"]
+        {
             assert!(!AddressGuard::Operator.permits(text.parse().unwrap()), "{text}");
         }
         let local: IpAddr = "64:ff9b::127.0.0.1".parse().unwrap();

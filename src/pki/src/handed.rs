@@ -73,7 +73,8 @@ mod tests {
         assert_eq!(all.len(), stored + 1);
         assert!(all.iter().any(|(leaf, profile)| *leaf == issued.leaf && profile == "user"));
         let folder = dir.path().join("pki/issued");
-        let texts = std::fs::read_dir(&folder).unwrap().map(|e| std::fs::read_to_string(e.unwrap().path()).unwrap());
+        let texts =
+            std::fs::read_dir(&folder).unwrap().map(|e| std::fs::read_to_string(e.unwrap().path()).unwrap());
         assert!(texts.into_iter().all(|text| !text.contains("PRIVATE KEY")));
         let later = now + SignedDuration::from_hours(2);
         assert_eq!(pki.all_issued(later).unwrap().len(), stored);

@@ -72,7 +72,8 @@ impl Pki {
         };
         let authority = self.authorities.get(signer.as_str());
         let authority = authority.ok_or_else(|| Error::issue(&profile.name, "its authority is unknown"))?;
-        let issued = issue::issue(profile, overrides, &self.options.sites, Some(authority), Timestamp::now())?;
+        let issued =
+            issue::issue(profile, overrides, &self.options.sites, Some(authority), Timestamp::now())?;
         // Before it is handed out: no certificate is without its record.
         handed::keep(&self.directory, &profile.name, &issued)?;
         Ok(issued)

@@ -64,8 +64,7 @@ struct Jwk {
 pub(super) fn parse_set(body: &[u8]) -> Result<Vec<Key>, String> {
     let Mapping(set): Mapping<Set> =
         serde_json::from_slice(body).map_err(|_| "the key set is no JSON of its form".to_owned())?;
-    let keys =
-        set.keys.into_iter().take(MAX_KEYS).filter_map(|key| {
+    let keys = set.keys.into_iter().take(MAX_KEYS).filter_map(|key| {
         let Mapping(key) = serde_json::from_value::<Mapping<Jwk>>(key).ok()?;
         Key::of(key)
     });

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use crate::keys::KeySet;
 use crate::jwt::{Binding, Reference};
+use crate::keys::KeySet;
 use crate::life::StillGood;
 use crate::lookup::{Glance, Lookup, Watched};
 use crate::revoked_tokens::RevokedTokens;

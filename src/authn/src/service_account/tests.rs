@@ -571,7 +571,8 @@ fn all_tokens_of_an_account_are_taken_back_and_later_ones_are_good() {
         claims["iat"] = json!(issued);
     });
     let before = Timestamp::now() - SignedDuration::from_secs(10);
-    let account = |name: &str| crate::RevokedToken::Account { namespace: "a".into(), name: name.into(), before };
+    let account =
+        |name: &str| crate::RevokedToken::Account { namespace: "a".into(), name: name.into(), before };
     revoked.set("other", Some(account("sa2")));
     let ask = |token: &str| block(scheme.authenticate(token, &ours(), Timestamp::now()));
     assert!(matches!(ask(&old), Attempt::Verified(_)));

@@ -76,7 +76,12 @@ async fn d054_on_any_doubt_nobody_is_let_in() {
         (200, review(json!({"authenticated": true, "user": ["jane", "", [], {}]})).to_string()),
         (200, review(json!([true, {"username": "jane"}, [], ""])).to_string()),
         (200, json!(["authentication.k8s.io/v1", "TokenReview", good]).to_string()),
-        (200, review(json!({"authenticated": true, "user": user})).to_string().replace("\"user\"", "\"user\":{\"username\":\"root\"},\"user\"")),
+        (
+            200,
+            review(json!({"authenticated": true, "user": user}))
+                .to_string()
+                .replace("\"user\"", "\"user\":{\"username\":\"root\"},\"user\""),
+        ),
     ] {
         server.answer("/ask", status, &body);
         let attempt = ask(&scheme(&server, |_| {})).await;

@@ -128,7 +128,9 @@ impl Studied {
         for list in lists {
             studied.add_object(list, &server, 0);
         }
-        let text = |file: &Value, field: &str| file.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |file: &Value, field: &str| {
+            file.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
         for file in sources.get("files").and_then(Value::as_array).into_iter().flatten() {
             let (name, rules) = (text(file, "file"), text(file, "text"));
             let parsed = match text(file, "format").as_str() {

@@ -110,7 +110,12 @@ impl Registry {
     ///
     /// # Errors
     /// 429 when the requester has too many; whatever the store says.
-    pub(crate) async fn write_down(&self, call: &Call<'_>, token: &NewToken<'_>, about: &Object) -> Result<()> {
+    pub(crate) async fn write_down(
+        &self,
+        call: &Call<'_>,
+        token: &NewToken<'_>,
+        about: &Object,
+    ) -> Result<()> {
         let Some(records) = self.records() else { return Ok(()) };
         let record = Record::of_token(token);
         let key = records.key("", record.name());
@@ -142,7 +147,12 @@ impl Registry {
     ///
     /// # Errors
     /// 429 when the requester has too many.
-    pub(crate) fn beside(&self, call: &Call<'_>, object: Option<&Object>, effect: &Effect<'_>) -> Result<Vec<Op>> {
+    pub(crate) fn beside(
+        &self,
+        call: &Call<'_>,
+        object: Option<&Object>,
+        effect: &Effect<'_>,
+    ) -> Result<Vec<Op>> {
         let Some(records) = self.records() else { return Ok(Vec::new()) };
         if call.resource.is(IDENTITY_GROUP, "usertokens") {
             return self.beside_user_token(call, records, object, effect);

@@ -150,9 +150,9 @@ pub(crate) fn user_token_name(uid: &str) -> String {
 /// What a later record says of this one's credential.
 fn short(live: &Object) -> Value {
     let fields = ["credentialID", "issuedTimestamp", "expirationTimestamp"];
-    let told = fields.iter().filter_map(|field| {
-        live.at(&["spec", field]).map(|value| ((*field).to_owned(), value.clone()))
-    });
+    let told = fields
+        .iter()
+        .filter_map(|field| live.at(&["spec", field]).map(|value| ((*field).to_owned(), value.clone())));
     Value::Object(told.collect())
 }
 
@@ -211,7 +211,8 @@ impl Spec {
 
     fn reference(&mut self, field: &str, parts: [&str; 4]) {
         let named = ["kind", "namespace", "name", "uid"].into_iter().zip(parts);
-        let told: Map<String, Value> = named.filter(|(_, part)| !part.is_empty()).map(|(k, v)| (k.to_owned(), v.into())).collect();
+        let told: Map<String, Value> =
+            named.filter(|(_, part)| !part.is_empty()).map(|(k, v)| (k.to_owned(), v.into())).collect();
         if !told.is_empty() {
             self.0.insert(field.to_owned(), told.into());
         }
@@ -223,8 +224,7 @@ impl Spec {
         self.set("groups", leaf.organizations.clone());
         self.text("serialNumber", &leaf.serial);
         let addresses = leaf.addresses.iter().map(ToString::to_string);
-        let names: Vec<String> =
-            leaf.dns_names.iter().chain(&leaf.uris).cloned().chain(addresses).collect();
+        let names: Vec<String> = leaf.dns_names.iter().chain(&leaf.uris).cloned().chain(addresses).collect();
         self.set("subjectAltNames", names);
         self.time("issuedTimestamp", leaf.not_before);
         self.time("expirationTimestamp", leaf.not_after);

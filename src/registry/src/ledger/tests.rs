@@ -56,7 +56,10 @@ fn tokens_of_a_pod_that_live_long_are_one_series() {
     assert_eq!(record(&minted("2", 3607, long), Some(&pod), "system:node:n").name(), first.name());
     assert_ne!(record(&minted("2", 3607, long), Some(&pod), "jane").name(), first.name());
     assert_eq!(record(&minted("3", 600, 600), Some(&pod), "jane").name(), "jti-3");
-    assert_eq!(first.object.at(&["spec", "boundTo"]).unwrap(), &json!({"kind": "Pod", "namespace": "a", "name": "p", "uid": "u-p"}));
+    assert_eq!(
+        first.object.at(&["spec", "boundTo"]).unwrap(),
+        &json!({"kind": "Pod", "namespace": "a", "name": "p", "uid": "u-p"})
+    );
 }
 
 #[test]
@@ -74,7 +77,10 @@ fn a_series_names_its_last_tokens_and_counts_the_others() {
     assert_eq!(live.str_at(&["spec", "credentialID"]), "JTI=40");
     let earlier = live.at(&["spec", "earlier"]).and_then(Value::as_array).unwrap();
     assert_eq!(earlier.len(), 15);
-    assert_eq!((&earlier[0]["credentialID"], &earlier[14]["credentialID"]), (&json!("JTI=39"), &json!("JTI=25")));
+    assert_eq!(
+        (&earlier[0]["credentialID"], &earlier[14]["credentialID"]),
+        (&json!("JTI=39"), &json!("JTI=25"))
+    );
     assert_eq!(live.at(&["spec", "earlierUnnamed"]), Some(&json!(25)));
     let much_later = Timestamp::from_second(1_800_000_000 + long + 1).unwrap();
     let after = new(41).after(&live, much_later).object;
@@ -114,7 +120,8 @@ fn the_server_itself_is_not_bounded() {
 
 #[test]
 fn a_certificate_is_written_down_once_it_is_there() {
-    let mut params = rcgen::CertificateParams::new(vec!["n1.example.org".to_owned(), "10.0.0.1".to_owned()]).unwrap();
+    let mut params =
+        rcgen::CertificateParams::new(vec!["n1.example.org".to_owned(), "10.0.0.1".to_owned()]).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, "system:node:n1");
     params.distinguished_name.push(rcgen::DnType::OrganizationName, "system:nodes");
     let pem = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();

@@ -43,7 +43,8 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let minted = call.registry.tokens.issue(who, &audiences, seconds, bound.as_ref())?;
     call.slot.annotate(ISSUED_CREDENTIAL, minted.credential_id.clone());
     let issued_by = &*call.user.name;
-    let token = NewToken { minted: &minted, account: who, audiences: &audiences, bound: bound.as_ref(), issued_by };
+    let token =
+        NewToken { minted: &minted, account: who, audiences: &audiences, bound: bound.as_ref(), issued_by };
     call.registry.write_down(call, &token, &account).await?;
     request.map_mut().insert(
         "status".into(),

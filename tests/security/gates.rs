@@ -82,8 +82,9 @@ fn j004_an_authorizer_that_fails_allows_nothing() {
     server.admin.post(&rbac("clusterrolebindings"), &binding).is(&[201], "binding");
     // RBAC behind the webhook would allow it: that is not asked, and what cannot be said is no.
     let jane = server.user("jane", &[]);
-    jane.get(CONFIG_MAPS).is(&[403], "an authorizer that fails");
-    jane.post(CONFIG_MAPS, &config_map("x")).is(&[403], "an authorizer that fails");
+    jane.get(CONFIG_MAPS).is(&[500], "an authorizer that fails");
+    jane.post(CONFIG_MAPS, &config_map("x")).is(&[500], "an authorizer that fails");
+    server.admin.get(&format!("{CONFIG_MAPS}/x")).is(&[404], "nothing was made");
     // A token that only the other webhook could know is nobody's, and nobody is not let in as anonymous.
     server.anonymous().bearer("unknown").get(CONFIG_MAPS).is(&[401], "an authenticator that fails");
     server.anonymous().bearer("unknown").get("/livez").is(&[401], "not even where anybody may");

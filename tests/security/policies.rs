@@ -159,6 +159,14 @@ fn what_is_asked_of_files_is_asked_of_a_running_server_too() {
          roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: nowhere}\n\
          subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}]\n",
     );
+    let dangling = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": "dangling"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "gone"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "joe"}]});
+    server
+        .admin
+        .post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &dangling)
+        .is(&[201], "binding");
     let (_, before) = program(&["policy", "check", "--live"], &server);
     assert!(before.contains("(server)") && !before.contains("risky.yaml"), "{before}");
     let (_, after) = program(&["policy", "check", "--live", &risky], &server);

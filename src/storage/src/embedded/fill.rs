@@ -10,6 +10,8 @@ use crate::{Revision, StoreError};
 
 impl Embedded {
     /// Makes a store that holds what a dump does, all or nothing. A store that was ever written to is refused.
+    /// One that was filled up to the same revision and not written since is left as it is, for the caller to
+    /// compare: whoever filled it may have been killed before they could say so.
     ///
     /// # Errors
     /// When there is other data, or the disk fails.
@@ -17,6 +19,10 @@ impl Embedded {
         let lock = StoreLock::take(&options.path)?;
         let db = Db::open(options)?;
         let found = db.read("read its counters", Meta::read)?;
+        let revision = dump.summary().revision;
+        if found.revision == revision && found.compacted == revision {
+            return db.close();
+        }
         if found.revision != Revision::FIRST {
             let place = options.path.display();
             return Err(StoreError::Occupied(format!(
@@ -24,7 +30,6 @@ impl Embedded {
                 found.revision
             )));
         }
-        let revision = dump.summary().revision;
         let filled = Meta { revision, compacted: revision, outbox: found.outbox };
         db.write(|txn| {
             let mut batch = Batch::open(txn, found, super::writer::now_millis())?;

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use portcullis_api::Value;
+use portcullis_api::{Object, Value};
 
 use super::{Finder, Finding, Level, risks};
+use crate::policies::bootstrap_objects;
 use crate::rbac::Rule;
 use crate::study::read::{Placed, Studied};
 
@@ -25,7 +26,7 @@ pub(super) fn lint(studied: &Studied, findings: &mut Vec<Finding>) {
             .collect(),
         namespaces: studied.own_namespaces().collect(),
     };
-    for placed in studied.objects.iter().filter(|placed| placed.line > 0) {
+    for placed in studied.objects.iter().filter(|placed| placed.line > 0 || !is_built_in(placed)) {
         let mut find = Finder { findings, subject: told(placed), file: &placed.file, line: placed.line };
         if is_role(placed) {
             lint_role(placed, &mut find);
@@ -33,6 +34,23 @@ pub(super) fn lint(studied: &Studied, findings: &mut Vec<Finding>) {
             lint_binding(placed, &known, &mut find);
         }
     }
+}
+
+/// Whether every server has it, just so. Who changed one is told what it has become.
+fn is_built_in(placed: &Placed) -> bool {
+    let says = |object: &Object, field: &str| object.get(field).cloned().unwrap_or_default();
+    bootstrap_objects().iter().any(|(gvr, object)| {
+        let same = |field: &&str| says(object, field) == says(&placed.object, field);
+        // The rules of a role that gathers others' are what those say.
+        let fields: &[&str] = match object.get("aggregationRule") {
+            Some(_) => &["aggregationRule"],
+            None => &["rules", "roleRef", "subjects"],
+        };
+        gvr.group_resource() == placed.resource
+            && object.name() == placed.object.name()
+            && object.namespace() == placed.object.namespace()
+            && fields.iter().all(same)
+    })
 }
 
 fn is_role(placed: &Placed) -> bool {

@@ -41,10 +41,13 @@ impl Turn<'_> {
     fn run(&self) {
         let made = self.writer.1.post(&self.collection, &self.object).is(&[201], self.said("create")).tree();
         let first = revision(&made);
-        let seen = self.same("created");
-        let mut changed = seen.clone();
-        changed["metadata"]["annotations"]["turn"] = "other".into();
-        self.other.1.put(&self.path(), &changed).is(&[200], self.said("update"));
+        // Whoever sets conditions may come between a look and a write.
+        self.until("update", || {
+            let mut changed = self.same("created");
+            changed["metadata"]["annotations"]["turn"] = "other".into();
+            let put = self.other.1.put(&self.path(), &changed).is(&[200, 409], self.said("update"));
+            (put.code == 200).then_some(())
+        });
         let seen = self.same("updated");
         assert_eq!(seen["metadata"]["annotations"]["turn"], "other");
         let label = json!({ "metadata": { "labels": { "turn": "writer" } } });

@@ -19,7 +19,7 @@ pub fn decode(input: &[u8]) {
     assert_eq!(problems, Ok(Vec::new()), "a normal tree has no problems");
     assert_eq!(again, decoded.object, "normal form is stable");
 
-    let bytes = protobuf::encode(kind, &decoded.object).expect("a normal tree has a message");
+    let bytes = protobuf::encode(kind, decoded.object.map()).expect("a normal tree has a message");
     let returned = kind.decode_protobuf(&bytes, FieldValidation::Strict);
     assert_eq!(returned.map(|decoded| decoded.object), Ok(decoded.object.clone()), "protobuf keeps the tree");
 

@@ -13,7 +13,7 @@ pub fn protobuf(input: &[u8]) {
     assert_eq!(problems, Ok(Vec::new()), "a normal tree has no problems");
     assert_eq!(again, decoded.object, "normal form is stable");
 
-    let bytes = protobuf::encode(kind, &again).expect("a normal tree has a message");
+    let bytes = protobuf::encode(kind, again.map()).expect("a normal tree has a message");
     let json = serde_json::to_vec(again.map()).expect("a tree is JSON");
     assert_eq!(protobuf::encode_json(kind, &json).ok().as_ref(), Some(&bytes), "its JSON has the same one");
     let returned = kind.decode_protobuf(&bytes, FieldValidation::Strict).map(|decoded| decoded.object);

@@ -52,10 +52,7 @@ pub fn read_stored(key: &str, stored: &[u8]) -> Option<Result<Object, DecodeErro
     if stored.starts_with(protobuf::MAGIC) {
         return Some(protobuf::decode_stored(stored, served).map(|(kind, read)| settled(kind, read.object)));
     }
-    if !key.starts_with(DEFINITIONS) {
-        return None;
-    }
-    if !definition::is_old(stored) {
+    if !key.starts_with(DEFINITIONS) || !definition::is_old(stored) {
         return None;
     }
     let map: Map<String, Value> = serde_json::from_slice(stored).ok()?;

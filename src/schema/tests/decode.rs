@@ -164,7 +164,7 @@ proptest! {
             let problems = kind.normalize(&mut again, FieldValidation::Strict).unwrap();
             prop_assert!(problems.is_empty());
             prop_assert_eq!(&again, &decoded.object);
-            let bytes = protobuf::encode(kind, &again).unwrap();
+            let bytes = protobuf::encode(kind, again.map()).unwrap();
             let returned = kind.decode_protobuf(&bytes, FieldValidation::Strict).unwrap();
             prop_assert_eq!(returned.object, again);
         }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt as _, StreamBody};
 use portcullis_api::body::full;
-use portcullis_api::{ApiError, Body, Object, Result, Value};
+use portcullis_api::{ApiError, Body, Result, Value};
 use portcullis_schema::kind_named;
 use portcullis_schema::protobuf::ListWriter;
 use portcullis_storage::Entry;
@@ -127,7 +127,7 @@ async fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> 
     for (entry, number) in selected.entries.iter().zip(1_usize..) {
         let written = match output.shape {
             Shape::Metadata(_) => list.push(&bare_metadata(call.resource, entry)?),
-            _ if call.resource.converts() => list.push(&call.resource.bare_tree(entry)?),
+            _ if call.resource.converts() => list.push(call.resource.bare_tree(entry)?.map()),
             _ => list.push_json(entry.body()),
         };
         written.map_err(|error| unreadable(entry, &error))?;
@@ -138,9 +138,9 @@ async fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> 
     Ok(pieces(list.finish()))
 }
 
-fn bare_metadata(resource: &Resource, entry: &Entry) -> Result<Object> {
+fn bare_metadata(resource: &Resource, entry: &Entry) -> Result<Map<String, Value>> {
     let metadata = resource.metadata_of(&resource.bare_tree(entry)?.into());
-    Ok(Object::new(Map::from_iter([("metadata".to_owned(), metadata)])))
+    Ok(Map::from_iter([("metadata".to_owned(), metadata)]))
 }
 
 fn unreadable(entry: &Entry, error: &serde_json::Error) -> ApiError {

@@ -7,9 +7,9 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
 use http::{HeaderValue, StatusCode};
 use portcullis_api::body::full;
-use portcullis_api::{ApiError, Body, GroupVersion, Object, Reason, Result, Value, wire};
+use portcullis_api::{ApiError, Body, GroupVersion, Reason, Result, Value, wire};
 use portcullis_schema::kind_named;
-use portcullis_schema::protobuf::encode_json;
+use portcullis_schema::protobuf;
 use serde_json::json;
 
 pub(crate) use list::{ListMeta, list, tree_list};
@@ -37,8 +37,7 @@ pub(crate) fn object(call: &Call<'_>, output: Output, code: StatusCode, body: &B
         Shape::Full => match output.encoding {
             Encoding::Json { pretty: false } => with_head(&call.resource.head, body),
             Encoding::Protobuf => {
-                let kind = call.resource.kind.built_in().ok_or_else(|| no_protobuf(""))?;
-                let bytes = encode_json(kind, body).map_err(|error| ApiError::internal(error.to_string()))?;
+                let bytes = stored_protobuf(call.resource, body)?;
                 // It was just read as JSON.
                 call.slot.response_body(|| named(call.resource, body).unwrap_or_default());
                 bytes.into()
@@ -114,23 +113,29 @@ pub(crate) fn encode(encoding: Encoding, tree: &Value) -> Result<Bytes> {
         Encoding::Json { pretty } => {
             wire::to_json(tree, pretty).map_err(|e| ApiError::internal(e.to_string()))?
         }
-        Encoding::Protobuf => protobuf(tree)?,
+        Encoding::Protobuf => tree_protobuf(tree)?,
         Encoding::Yaml => portcullis_schema::yaml::to_string(tree).into_bytes(),
     };
     Ok(bytes.into())
 }
 
 /// A tree with TypeMeta in its protobuf envelope.
-fn protobuf(tree: &Value) -> Result<Vec<u8>> {
-    let object = Object::new(tree.as_object().cloned().unwrap_or_default());
-    let gv = GroupVersion::parse(object.api_version());
-    let kind = gv.and_then(|gv| kind_named(&gv.group, &gv.version, object.kind()));
-    let kind = kind.ok_or_else(|| no_protobuf(""))?;
-    portcullis_schema::protobuf::encode(kind, &object).map_err(|error| ApiError::internal(error.to_string()))
+fn tree_protobuf(tree: &Value) -> Result<Vec<u8>> {
+    let text = |field: &str| tree.get(field).and_then(Value::as_str).unwrap_or_default();
+    let gv = GroupVersion::parse(text("apiVersion"));
+    let kind = gv.and_then(|gv| kind_named(&gv.group, &gv.version, text("kind")));
+    let (Some(kind), Some(object)) = (kind, tree.as_object()) else { return Err(no_protobuf("")) };
+    protobuf::encode(kind, object).map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// The stored bytes of an object, which are shown as they are, in its protobuf envelope.
+pub(crate) fn stored_protobuf(resource: &Resource, body: &[u8]) -> Result<Vec<u8>> {
+    let kind = resource.kind.built_in().ok_or_else(|| no_protobuf(""))?;
+    protobuf::encode_json(kind, body).map_err(|error| ApiError::internal(error.to_string()))
 }
 
 /// 406 for a custom object or, as `suffix` says, a list of them.
-pub(crate) fn no_protobuf(suffix: &str) -> ApiError {
+fn no_protobuf(suffix: &str) -> ApiError {
     let message = format!(
         "object *unstructured.Unstructured{suffix} does not implement the protobuf marshalling interface and cannot \
          be encoded to a protobuf message"

@@ -1,7 +1,6 @@
 //! The envelope of an object: four bytes of magic, then its kind and its message.
 
-use portcullis_api::{Map, Object, Value};
-
+use portcullis_api::{Map, Value};
 use serde::de::{DeserializeSeed as _, Deserializer as _};
 
 use super::read::{self, Refusal};
@@ -18,8 +17,8 @@ pub const MAGIC: &[u8] = b"k8s\0";
 ///
 /// # Errors
 /// When a value is of another type than its field.
-pub fn encode(kind: &Kind, object: &Object) -> Result<Vec<u8>, serde_json::Error> {
-    envelope(kind, |members| object.map().deserialize_map(members))
+pub fn encode(kind: &Kind, object: &Map<String, Value>) -> Result<Vec<u8>, serde_json::Error> {
+    envelope(kind, |members| object.deserialize_map(members))
 }
 
 /// An object in its envelope, from the JSON of one in normal form; no tree is built.

@@ -1,6 +1,6 @@
 //! A list of objects in its envelope, written object by object into pieces of some size.
 
-use portcullis_api::{Map, Object, Value};
+use portcullis_api::{Map, Value};
 use serde::de::Deserializer as _;
 
 use super::envelope::{MAGIC, closed, transcode, type_meta};
@@ -38,8 +38,8 @@ impl ListWriter {
     ///
     /// # Errors
     /// When a value is of another type than its field; the list is then no good.
-    pub fn push(&mut self, object: &Object) -> Result<(), serde_json::Error> {
-        self.item(|members| object.map().deserialize_map(members))
+    pub fn push(&mut self, object: &Map<String, Value>) -> Result<(), serde_json::Error> {
+        self.item(|members| object.deserialize_map(members))
     }
 
     /// Writes an object from its JSON in normal form; no tree is built.

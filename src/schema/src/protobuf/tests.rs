@@ -18,7 +18,7 @@ fn normal(kind: &Kind, body: &str) -> Object {
 
 #[track_caller]
 fn assert_survives(kind: &Kind, object: &Object) {
-    let bytes = encode(kind, object).unwrap();
+    let bytes = encode(kind, object.map()).unwrap();
     let json = serde_json::to_vec(object.map()).unwrap();
     assert_eq!(encode_json(kind, &json).unwrap(), bytes);
     let decoded = kind.decode_protobuf(&bytes, FieldValidation::Strict).unwrap();
@@ -82,7 +82,7 @@ fn bytes_are_what_upstream_reads() {
     let metadata = b"\x0a\x03\x0a\x01a";
     let type_meta = b"\x0a\x0f\x0a\x02v1\x12\x09ConfigMap";
     let expected = [MAGIC, type_meta, b"\x12\x0d", data, metadata, b"\x1a\x00\x22\x00"].concat();
-    assert_eq!(encode(config_map, &object).unwrap(), expected);
+    assert_eq!(encode(config_map, object.map()).unwrap(), expected);
     let event = encode_watch_event("ADDED", b"x");
     assert_eq!(event, b"\x00\x00\x00\x0c\x0a\x05ADDED\x12\x03\x0a\x01x");
 }
@@ -96,7 +96,7 @@ fn a_list_is_written_in_pieces() {
     let metadata = Map::from_iter([("resourceVersion".to_owned(), json!("7"))]);
     let mut list = ListWriter::new(config_map, &metadata).unwrap();
     for _ in 0..10 {
-        list.push(&object).unwrap();
+        list.push(object.map()).unwrap();
         list.push_json(&json).unwrap();
     }
     let pieces = list.finish();
@@ -108,7 +108,7 @@ fn a_list_is_written_in_pieces() {
     let Ok(Some((2, wire::Field::Bytes(message)))) = envelope.next() else { panic!("no list") };
     let (mut items, mut message) = (0, wire::Reader::new(message));
     assert!(matches!(message.next(), Ok(Some((1, wire::Field::Bytes(b"\x12\x017"))))));
-    let own = encode(config_map, &object).unwrap();
+    let own = encode(config_map, object.map()).unwrap();
     while let Some((number, wire::Field::Bytes(item))) = message.next().unwrap() {
         assert_eq!(number, 2);
         assert!(own.windows(item.len()).any(|bytes| bytes == item));
@@ -149,7 +149,7 @@ fn what_is_no_message_is_refused() {
     assert_eq!(words(b"k8s\0\x0a\xff"), "unexpected EOF");
     let config_map = kind_named("", "v1", "ConfigMap").unwrap();
     assert!(
-        words(&encode(config_map, &Object::default()).unwrap())
+        words(&encode(config_map, Object::default().map()).unwrap())
             .starts_with("converting (v1.ConfigMap) to (core.Pod)")
     );
     assert_eq!(words(b"k8s\0\x12\x02\x0a\xff"), "unexpected EOF");

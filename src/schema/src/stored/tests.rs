@@ -71,7 +71,7 @@ fn stored_as(version: &str, object: &Value) -> Vec<u8> {
     let kind = kind_named(group, "v1", object["kind"].as_str().unwrap()).unwrap();
     let map = object.as_object().unwrap().clone();
     let object = kind.decode_tree(Value::Object(map), FieldValidation::Strict).unwrap().object;
-    let bytes = protobuf::encode(kind, &object).unwrap();
+    let bytes = protobuf::encode(kind, object.map()).unwrap();
     let (new, old) = (format!("{group}/v1").into_bytes(), format!("{group}/{version}").into_bytes());
     // Lengths of the envelope's header and of the name in it, both below 128.
     let longer = u8::try_from(old.len() - new.len()).unwrap();
@@ -106,7 +106,7 @@ fn defaults_that_were_not_stored_are_filled_in() {
     let claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "a" } });
     let kind = kind_named("", "v1", "PersistentVolumeClaim").unwrap();
     let object = Object::new(claim.as_object().unwrap().clone());
-    let found = read("/registry/persistentvolumeclaims/ns/a", &protobuf::encode(kind, &object).unwrap());
+    let found = read("/registry/persistentvolumeclaims/ns/a", &protobuf::encode(kind, object.map()).unwrap());
     assert_eq!(
         (&found["status"]["phase"], &found["spec"]["volumeMode"]),
         (&json!("Pending"), &json!("Filesystem"))

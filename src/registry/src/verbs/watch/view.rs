@@ -112,29 +112,17 @@ impl View {
         Some(u32::from(version) << 2 | kind)
     }
 
-    /// Whether the frame is made of the stored bytes.
-    fn is_plain(&self) -> bool {
-        self.output.shape == Shape::Full
-            && matches!(self.output.encoding, Encoding::Json { .. })
-            && !self.resource.converts()
-    }
-
-    /// The same for protobuf, which is written from the stored bytes.
-    fn is_plain_protobuf(&self) -> bool {
-        self.output.shape == Shape::Full
-            && self.output.encoding == Encoding::Protobuf
-            && !self.resource.converts()
-    }
-
     pub(super) fn frame(&mut self, shown_as: EventType, entry: &Entry) -> Result<Bytes> {
-        if self.is_plain() {
-            return Ok(plain_frame(word(shown_as), &self.head, entry.body()));
-        }
-        if self.is_plain_protobuf() {
-            let kind = self.resource.kind.built_in().ok_or_else(|| respond::no_protobuf(""))?;
-            let object = protobuf::encode_json(kind, entry.body());
-            let object = object.map_err(|error| ApiError::internal(error.to_string()))?;
-            return Ok(protobuf::encode_watch_event(word(shown_as), &object).into());
+        // What is shown as it is stored is made of the stored bytes.
+        if self.output.shape == Shape::Full && !self.resource.converts() {
+            match self.output.encoding {
+                Encoding::Json { .. } => return Ok(plain_frame(word(shown_as), &self.head, entry.body())),
+                Encoding::Protobuf => {
+                    let object = respond::stored_protobuf(&self.resource, entry.body())?;
+                    return Ok(protobuf::encode_watch_event(word(shown_as), &object).into());
+                }
+                Encoding::Yaml => {}
+            }
         }
         let object = match self.output.shape {
             Shape::Full => Value::from(self.resource.tree(entry)?),

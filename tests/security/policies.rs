@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::world::{Server, bind, config_map, make_namespace};
+use crate::world::{Server, bind, config_map, make_namespace, rbac};
 
 const HEAD: &str = "apiVersion: policy.portcullis.io/v1\nkind: PolicyRules\nrules:\n";
 const DENY: &str = "  - {name: freeze, effect: deny, subjects: ['user:jane'], verbs: [create], apiGroups: [''], \
@@ -163,10 +163,7 @@ fn what_is_asked_of_files_is_asked_of_a_running_server_too() {
         "metadata": {"name": "dangling"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "gone"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "joe"}]});
-    server
-        .admin
-        .post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &dangling)
-        .is(&[201], "binding");
+    server.admin.post(&rbac("clusterrolebindings"), &dangling).is(&[201], "binding");
     let (_, before) = program(&["policy", "check", "--live"], &server);
     assert!(before.contains("(server)") && !before.contains("risky.yaml"), "{before}");
     let (_, after) = program(&["policy", "check", "--live", &risky], &server);

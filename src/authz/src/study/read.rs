@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis_api::{GroupResource, Object, Value};
+use portcullis_api::{GroupResource, Gvr, Object, Value};
 use serde_saphyr::Spanned;
 
 use super::lint::settings;
@@ -238,25 +238,16 @@ impl Studied {
 
     /// Adds the objects that every cluster has, where the files do not say otherwise.
     #[must_use]
-    pub fn with_bootstrap(mut self) -> Self {
-        let file = Arc::from("(bootstrap)");
-        for (gvr, object) in policies::bootstrap_objects() {
-            let resource = gvr.group_resource();
-            let known = self.objects.iter().any(|placed| {
-                placed.resource == resource
-                    && placed.object.name() == object.name()
-                    && placed.object.namespace() == object.namespace()
-            });
-            if !known {
-                self.objects.push(Placed {
-                    resource,
-                    object: object.clone(),
-                    file: Arc::clone(&file),
-                    line: 0,
-                });
-            }
-        }
-        self
+    pub fn with_bootstrap(self) -> Self {
+        let file: Arc<str> = Arc::from("(bootstrap)");
+        let placed = |(gvr, object): &(Gvr, Object)| Placed {
+            resource: gvr.group_resource(),
+            object: object.clone(),
+            file: Arc::clone(&file),
+            line: 0,
+        };
+        let objects = policies::bootstrap_objects().iter().map(placed).collect();
+        self.over(Self { objects, ..Self::default() })
     }
 
     /// The authorizers that a server with these policies would have: policy files, Node, RBAC.

@@ -46,9 +46,9 @@ fn is_built_in(placed: &Placed) -> bool {
             Some(_) => &["aggregationRule"],
             None => &["rules", "roleRef", "subjects"],
         };
-        gvr.group_resource() == placed.resource
-            && object.name() == placed.object.name()
+        object.name() == placed.object.name()
             && object.namespace() == placed.object.namespace()
+            && gvr.group_resource() == placed.resource
             && fields.iter().all(same)
     })
 }

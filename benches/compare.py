@@ -85,6 +85,13 @@ class Process:
     def pid(self):
         return self.process.pid
 
+    def until_written(self, path):
+        """Waits until the server has written a file."""
+        while not os.path.exists(path) or not os.path.getsize(path):
+            if self.process.poll() is not None:
+                sys.exit(f"a server ended early; see {self.log.name}")
+            time.sleep(0.005)
+
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -206,10 +213,7 @@ def start_ours(options, folder, etcd=None):
     began = time.monotonic()
     server = Process(command, os.path.join(folder, "portcullis.log"))
     kubeconfig = os.path.join(data, "admin.kubeconfig")
-    while not os.path.exists(kubeconfig):
-        if server.process.poll() is not None:
-            sys.exit(f"our server ended early; see {server.log.name}")
-        time.sleep(0.005)
+    server.until_written(kubeconfig)
     text = open(kubeconfig).read()
     files = {}
     for key, name in (("certificate-authority-data", "ca"), ("client-certificate-data", "cert"),
@@ -227,10 +231,7 @@ def start_floor(options, folder):
     process = Process([options.floor, "--dir", folder, "--objects", str(options.objects)],
                       os.path.join(folder, "floor.log"))
     address = os.path.join(folder, "address")
-    while not os.path.exists(address) or not os.path.getsize(address):
-        if process.process.poll() is not None:
-            sys.exit(f"the floor ended early; see {process.log.name}")
-        time.sleep(0.005)
+    process.until_written(address)
     return Server("floor", open(address).read(), os.path.join(folder, "ca.pem"), None, None, [process])
 
 

@@ -14,11 +14,9 @@ use super::ask::Asker;
 use super::options::Output;
 use super::place::Place;
 use super::token::expect;
-use super::{Failure, print, serve};
+use super::{Failure, paging, print, serve};
 
 const GROUP: &str = "/apis/identity.portcullis.io/v1";
-/// Records fetched at a time.
-const PAGE: usize = 500;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -101,19 +99,11 @@ async fn list(wanted: &List) -> Result<(), Failure> {
     print::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
-/// All records, page by page.
 async fn records(asker: &mut Asker) -> Result<Vec<Value>, Failure> {
-    let (mut all, mut next) = (Vec::new(), String::new());
-    loop {
-        let more = if next.is_empty() { String::new() } else { format!("&continue={next}") };
-        let path = format!("{GROUP}/issuedcredentials?limit={PAGE}{more}");
-        let page = expect(asker.send(Method::GET, &path, None).await?, "the credentials cannot be listed")?;
-        all.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
-        next = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if next.is_empty() {
-            return Ok(all);
-        }
-    }
+    let page = async |path: String| {
+        expect(asker.send(Method::GET, &path, None).await?, "the credentials cannot be listed")
+    };
+    paging::items(&format!("{GROUP}/issuedcredentials"), page).await
 }
 
 /// One line for each credential that the record names, and one for how many it does not.

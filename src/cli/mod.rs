@@ -24,6 +24,7 @@ mod logging;
 mod memory;
 mod online;
 mod options;
+mod paging;
 mod parts;
 mod paths;
 mod place;

@@ -12,10 +12,8 @@ use portcullis_outbound::{Client, Limits, Request, kubeconfig_endpoint};
 use super::Live;
 use crate::cli::ask::Asker;
 use crate::cli::place::Place;
-use crate::cli::{Failure, serve};
+use crate::cli::{Failure, paging, serve};
 
-/// Objects fetched at a time.
-const PAGE: usize = 500;
 /// A page of the largest objects there are.
 const LIMITS: Limits = Limits { deadline: Duration::from_secs(30), largest: 256 << 20 };
 /// What of a server says who may do what.
@@ -118,18 +116,7 @@ impl Server {
 
     /// All objects of a kind, page by page, each saying what it is.
     async fn list(&mut self, path: &str, version: &str, kind: &str) -> Result<Value, Failure> {
-        let (mut items, mut next) = (Vec::new(), String::new());
-        loop {
-            let more = if next.is_empty() { String::new() } else { format!("&continue={next}") };
-            let mut page = self.get(&format!("{path}?limit={PAGE}{more}")).await?;
-            if let Some(Value::Array(some)) = page.get_mut("items").map(Value::take) {
-                items.extend(some);
-            }
-            next = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
-            if next.is_empty() {
-                break;
-            }
-        }
+        let items = paging::items(path, async |page: String| self.get(&page).await).await?;
         Ok(serde_json::json!({ "apiVersion": version, "kind": format!("{kind}List"), "items": items }))
     }
 }

@@ -150,7 +150,7 @@ impl Check {
             let damaged: Vec<_> =
                 damaged.iter().map(|(key, why)| json!({ "key": key, "why": why })).collect();
             return print::json(&json!({
-                "revision": all.revision.0, "keys": all.keys, "digest": hex(&all.digest),
+                "revision": all.revision.0, "keys": all.keys, "digest": hex::encode(all.digest),
                 "sealedOtherwise": stale, "damaged": damaged,
             }));
         }
@@ -321,7 +321,7 @@ impl Reencrypt {
 }
 
 fn told(all: &Summary, how: &str) -> String {
-    format!("{} keys at revision {}, {how}SHA-256 {}", all.keys, all.revision, hex(&all.digest))
+    format!("{} keys at revision {}, {how}SHA-256 {}", all.keys, all.revision, hex::encode(all.digest))
 }
 
 async fn close(store: &dyn Store) -> Result<(), Failure> {
@@ -331,8 +331,4 @@ async fn close(store: &dyn Store) -> Result<(), Failure> {
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unreadable(error: StoreError) -> Failure {
     Failure::caused("the store cannot be read", &error)
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

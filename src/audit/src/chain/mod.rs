@@ -24,5 +24,5 @@ pub(crate) mod verify;
 
 pub use key::{KeyError, PublicKey, Signer};
 pub use record::Head;
-pub(crate) use record::{Digest, LineDigest, RecordText, digest, hex, seal_of};
+pub(crate) use record::{Digest, LineDigest, RecordText, digest, seal_of};
 pub(crate) use seal::{Sealer, Unkept};

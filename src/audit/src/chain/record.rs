@@ -92,7 +92,7 @@ impl RecordText {
 /// The digests of a batch of lines, as a record holds them: `(root, digests)`.
 pub(crate) fn seal_of(lines: &[Digest]) -> (String, String) {
     let halves: Vec<u8> = lines.iter().flat_map(|line| line.iter().copied().take(16)).collect();
-    (hex(&digest(lines.as_flattened())), STANDARD.encode(halves))
+    (hex::encode(digest(lines.as_flattened())), STANDARD.encode(halves))
 }
 
 /// The newest segment.
@@ -130,14 +130,4 @@ impl std::fmt::Display for Head {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:020} {:020} {}", self.segment, self.line, self.digest)
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use portcullis_api::time;
 use tracing::{error, warn};
 
-use super::{Digest, Head, RecordText, Signer, digest, hex, seal_of};
+use super::{Digest, Head, RecordText, Signer, digest, seal_of};
 use crate::log::{backups, chain_of, open_private};
 
 /// More lines are sealed by more than one record, so that a record stays readable in memory.
@@ -140,7 +140,7 @@ impl Sealer {
         self.head = Head {
             segment: record.segment,
             line: self.head.line.saturating_add(count),
-            digest: hex(&digest(text.as_bytes())),
+            digest: hex::encode(digest(text.as_bytes())),
         };
         (self.found, self.missing) = (0, 0);
         if let Err(cause) = self.head_file.write_all_at(format!("{}\n", self.head).as_bytes(), 0) {
@@ -187,7 +187,7 @@ fn last_record(path: &Path, signer: &Signer) -> io::Result<Option<Head>> {
         last = Some(Head {
             segment: record.segment,
             line: record.first.saturating_add(record.lines).saturating_sub(1),
-            digest: hex(&digest(line)),
+            digest: hex::encode(digest(line)),
         });
     })?;
     Ok(last)

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
-use super::{Digest, Head, LineDigest, PublicKey, RecordText, digest, hex, seal_of};
+use super::{Digest, Head, LineDigest, PublicKey, RecordText, digest, seal_of};
 use crate::log::chain_of;
 use crate::read::{Lines, files, open};
 
@@ -145,7 +145,7 @@ impl<'k> Verifier<'k> {
         report.head = Head {
             segment: record.segment,
             line: record.first.saturating_add(record.lines).saturating_sub(1),
-            digest: hex(&digest(text.as_bytes())),
+            digest: hex::encode(digest(text.as_bytes())),
         };
         if self.heads.iter().any(|head| head.segment == record.segment) {
             self.named.push((record.segment, report.head.digest.clone()));

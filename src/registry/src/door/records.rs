@@ -32,13 +32,12 @@ impl Registry {
 impl Registry {
     /// Removes a record that is as it was seen; false if it is not any more.
     pub(crate) async fn forget(&self, key: Key, seen: Revision) -> Result<bool> {
-        let outcome = self.store().commit(Txn::delete(key, seen)).await.map_err(storage_error)?;
-        Ok(matches!(outcome, CommitOutcome::Committed { .. }))
+        self.commit_own(Txn::delete(key, seen)).await
     }
 
     /// Writes a record, which ends by itself if a time is given.
     pub(crate) async fn record(&self, key: Key, value: Bytes, ttl: Option<Duration>) -> Result<()> {
         let ops = vec![Op::Put { key, value, ttl }];
-        self.store().commit(Txn { ops, ..Txn::default() }).await.map(drop).map_err(storage_error)
+        self.commit_own(Txn { ops, ..Txn::default() }).await.map(drop)
     }
 }

@@ -63,7 +63,7 @@ impl Record {
         let issued_by = request.str_at(&["spec", "username"]);
         let pem = STANDARD.decode(request.str_at(&["status", "certificate"])).ok()?;
         let first = Pem::iter_from_buffer(&pem).next()?.ok()?;
-        let fingerprint = hex(&Sha256::digest(&first.contents));
+        let fingerprint = hex::encode(Sha256::digest(&first.contents));
         let leaf = Leaf::parse(&first.contents).ok();
         let mut spec = Spec::new("Certificate", &format!("X509SHA256={fingerprint}"), issued_by);
         spec.text("signerName", request.str_at(&["spec", "signerName"]));
@@ -164,7 +164,7 @@ fn series_name(token: &NewToken<'_>, pod: &str) -> String {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }
-    format!("pod-{pod}-{}", hex(hash.finalize().get(..8).unwrap_or_default()))
+    format!("pod-{pod}-{}", hex::encode(hash.finalize().get(..8).unwrap_or_default()))
 }
 
 fn bound_to<'a>(namespace: &'a str, bound: Option<&'a BoundObject>) -> [&'a str; 4] {
@@ -174,10 +174,6 @@ fn bound_to<'a>(namespace: &'a str, bound: Option<&'a BoundObject>) -> [&'a str;
         Some(BoundObject::Secret { name, uid }) => ["Secret", namespace, name, uid],
         Some(BoundObject::Node { name, uid }) => ["Node", "", name, uid],
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A record's `spec` while it is written. What is empty is left out, as in any stored object.

@@ -1,7 +1,6 @@
 //! Records of credentials that ended before their time: what they were bound to is gone.
 
 use portcullis_api::Result;
-use portcullis_authn::IDENTITY_GROUP;
 use portcullis_storage::{Entry, Key, Op, Txn};
 
 use crate::Registry;
@@ -15,7 +14,7 @@ impl Registry {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn sweep_ledger(&self) -> Result<usize> {
-        let Some(records) = self.resources().get(IDENTITY_GROUP, "v1", super::RESOURCE) else { return Ok(0) };
+        let Some(records) = self.records() else { return Ok(0) };
         // A snapshot of the records first: what they are bound to is read later, so it is newer.
         let snapshot = records.snapshot()?;
         self.store().fresh().await.map_err(storage_error)?;

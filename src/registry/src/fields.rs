@@ -3,24 +3,35 @@
 use std::sync::Arc;
 
 use portcullis_schema::Word;
-use portcullis_storage::{Entry, Indexer, Parts, View};
+use portcullis_storage::{Entry, Indexer, Parts, Trait, View};
 
 /// The selectable fields of a stored resource, name and namespace aside.
 #[derive(Clone)]
 pub(crate) struct Selectable {
     fields: Arc<[Word]>,
+    /// The places of those that objects are found by.
+    finding: Box<[usize]>,
     custom: bool,
 }
 
 impl Selectable {
     /// The fields of a built-in resource.
     pub(crate) fn of(fields: &[Word]) -> Self {
-        Self { fields: fields.into(), custom: false }
+        let finding =
+            (0..).zip(fields).filter(|(_, field)| FINDING.contains(&&***field)).map(|(place, _)| place);
+        Self { fields: fields.into(), finding: finding.collect(), custom: false }
     }
 
     /// The fields of a custom resource in all its versions: what is at the path, and nothing instead.
     pub(crate) fn custom(fields: &[Word]) -> Self {
-        Self { fields: fields.into(), custom: true }
+        Self { fields: fields.into(), finding: Box::default(), custom: true }
+    }
+
+    /// What objects that have a value in a field are found by, if they are.
+    pub(crate) fn trait_of<'v>(&self, field: &str, value: &'v str) -> Option<Trait<'v>> {
+        let stored = if self.custom { field } else { stored_name(field) };
+        let place = self.fields.iter().position(|one| one == stored)?;
+        (!value.is_empty() && self.finding.contains(&place)).then_some(Trait::Field(place, value))
     }
 
     /// The value of a field of an entry; `None` for a field the resource does not have.
@@ -51,7 +62,14 @@ fn stored_name(field: &str) -> &str {
     }
 }
 
+/// Every kubelet asks for the pods of its node, and `kubectl describe` for the events of an object.
+const FINDING: [&str; 2] = ["spec.nodeName", "involvedObject.uid"];
+
 impl Indexer for Selectable {
+    fn finding(&self) -> &[usize] {
+        &self.finding
+    }
+
     fn fields(&self, object: &mut Parts<'_, '_>, put: &mut dyn FnMut(&str)) {
         for field in &*self.fields {
             if self.custom {

@@ -10,7 +10,7 @@ use portcullis_authn::{Glance, Lookup, LookupError, Watched};
 use portcullis_authz::attributes::Resource as Asked;
 use portcullis_authz::{Answers, Attributes, Chain};
 use portcullis_cel::{Authorizer, Decision, Question};
-use portcullis_storage::{Key, Revision};
+use portcullis_storage::{Key, Revision, Trait};
 
 use crate::Registry;
 use crate::call::Call;
@@ -73,8 +73,9 @@ impl Registry {
     ) -> Result<Vec<Arc<Object>>> {
         let snapshot = resource.snapshot()?;
         let prefix = resource.prefix(namespace);
-        let picked =
-            snapshot.under(&prefix, None).filter(|entry| selector.matches(|key| entry.labels().get(key)));
+        let traits: Vec<_> = selector.exact().map(|(key, value)| Trait::Label(key, value)).collect();
+        let found = snapshot.having(&traits, &prefix, None);
+        let picked = found.filter(|entry| selector.matches(|key| entry.labels().get(key)));
         picked.map(|entry| Ok(Arc::new(resource.tree(entry)?))).collect()
     }
 

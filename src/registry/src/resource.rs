@@ -10,7 +10,7 @@ use portcullis_api::{ApiError, GroupResource, Gvk, Object, Result, Scope, Value}
 use portcullis_schema::decode::{DecodeError, FieldValidation};
 use portcullis_schema::managed::{self, Tracker};
 use portcullis_schema::{Row, Schema, Word};
-use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, keys};
+use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, Trait, keys};
 
 use crate::convert::{Conversion, Siblings};
 use crate::custom::{Definition, Serving, Version, row_of};
@@ -190,6 +190,16 @@ impl Resource {
         self.stored.as_ref()?.selectable.value(entry, field)
     }
 
+    /// What objects with a value in a field are found by, if they are.
+    pub(crate) fn trait_of<'v>(&self, field: &str, value: &'v str) -> Option<Trait<'v>> {
+        self.stored.as_ref()?.selectable.trait_of(field, value)
+    }
+
+    /// Whether a name names one object there.
+    pub(crate) fn is_place(&self, namespace: &str) -> bool {
+        self.scope() == Scope::Cluster || !namespace.is_empty()
+    }
+
     /// The storage key of an object.
     pub(crate) fn key(&self, namespace: &str, name: &str) -> Key {
         let prefix = self.prefix(namespace);
@@ -314,6 +324,11 @@ impl Resource {
             hide_template_generation(&mut metadata);
         }
         metadata
+    }
+
+    /// Whether that is what is stored as metadata.
+    pub(crate) fn shows_metadata_as_stored(&self) -> bool {
+        !self.converts() && !self.is("apps", "daemonsets")
     }
 
     fn conversion(&self) -> Option<&Conversion> {

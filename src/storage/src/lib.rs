@@ -30,7 +30,7 @@ mod watch;
 
 pub use cache::{
     Caches, Entry, Event, EventType, Events, Fields, FrameKey, Indexer, Labels, NoFields, Observed, Resource,
-    ResourceCache, RingLimits, Snapshot, TypeMeta, WatchError, WatchStart, Watcher, held_bytes,
+    ResourceCache, RingLimits, Snapshot, Trait, TypeMeta, WatchError, WatchStart, Watcher, held_bytes,
 };
 pub use coded::{Codec, CodecError, Coded, Foreign, Plain};
 pub use dump::{Decoder, Digest, DumpError, DumpFile, Pages, Saving, Summary, summary};

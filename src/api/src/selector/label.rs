@@ -96,6 +96,18 @@ impl LabelSelector {
         &self.requirements
     }
 
+    /// The labels that whatever is selected has, with the one value each may have.
+    pub fn exact(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.requirements.iter().filter_map(|requirement| {
+            match (requirement.operator, &*requirement.values) {
+                (Operator::In | Operator::Equals | Operator::DoubleEquals, [one]) => {
+                    Some((&*requirement.key, &**one))
+                }
+                _ => None,
+            }
+        })
+    }
+
     /// Whether labels are selected; `lookup` gives the value of a key.
     pub fn matches<'a>(&self, lookup: impl Fn(&str) -> Option<&'a str>) -> bool {
         !self.nothing && self.requirements.iter().all(|r| r.matches(lookup(&r.key)))

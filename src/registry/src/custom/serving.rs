@@ -158,6 +158,11 @@ impl Serving {
         entry.revision() > self.definition.since && self.is_alike(&entry.stored_as().api_version)
     }
 
+    /// Whether another version of an object may have other labels.
+    pub(crate) fn may_relabel(&self) -> bool {
+        self.definition.conversion.is_webhook()
+    }
+
     fn is_alike(&self, api_version: &str) -> bool {
         self.alike.iter().any(|one| one == api_version)
     }

@@ -15,10 +15,12 @@ use portcullis_schema::protobuf::ListWriter;
 use portcullis_storage::Entry;
 use serde_json::{Map, json};
 
+use super::rows::Rows;
+use super::table::{Include, empty};
 use super::{encode, no_protobuf, partial, respond, table};
 use crate::Response;
 use crate::call::Call;
-use crate::negotiate::{Encoding, Output, Shape};
+use crate::negotiate::{Encoding, MetaVersion, Output, Shape};
 use crate::resource::Resource;
 use crate::verbs::list::Selected;
 
@@ -80,10 +82,12 @@ pub(crate) async fn list(
         // Made as a whole, so there must be room for it before it is begun.
         let account = call.registry.budgets().lists.account(call.user);
         let _room = account.charge(room(output, &selected)).map_err(ApiError::from)?;
-        if output.encoding == Encoding::Protobuf {
-            protobuf_list(call, output, &selected).await?
-        } else {
-            full(encode(output.encoding, &shaped(call, output, &selected)?)?)
+        match (output.encoding, output.shape) {
+            (Encoding::Protobuf, _) => protobuf_list(call, output, &selected).await?,
+            (Encoding::Json { pretty: false }, Shape::Table(version)) => {
+                full(stored_table(call, version, &selected).await?)
+            }
+            _ => full(encode(output.encoding, &shaped(call, output, &selected)?)?),
         }
     };
     Ok(respond(call, output.encoding.content_type(), code, body))
@@ -109,7 +113,7 @@ fn room(output: Output, selected: &Selected) -> u64 {
     let bodies = bodies.fold(0, u64::saturating_add);
     match (output.encoding, output.shape) {
         // One tree at a time.
-        (Encoding::Protobuf, _) => bodies,
+        (Encoding::Protobuf, _) | (Encoding::Json { pretty: false }, Shape::Table(_)) => bodies,
         _ => bodies.saturating_mul(TREE),
     }
 }
@@ -138,12 +142,24 @@ async fn protobuf_list(call: &Call<'_>, output: Output, selected: &Selected) -> 
     Ok(pieces(list.finish()))
 }
 
+/// A table of stored objects. Others get their turn in between.
+async fn stored_table(call: &Call<'_>, version: MetaVersion, selected: &Selected) -> Result<Bytes> {
+    let mut rows = Rows::new(call.resource, version, Include::of(&call.query)?);
+    for (entry, number) in selected.entries.iter().zip(1_usize..) {
+        rows.push(entry)?;
+        if number.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
+    }
+    rows.into_table(&empty(call.resource, &call.query, version, &selected.meta))
+}
+
 fn bare_metadata(resource: &Resource, entry: &Entry) -> Result<Map<String, Value>> {
     let metadata = resource.metadata_of(&resource.bare_tree(entry)?.into());
     Ok(Map::from_iter([("metadata".to_owned(), metadata)]))
 }
 
-fn unreadable(entry: &Entry, error: &serde_json::Error) -> ApiError {
+pub(super) fn unreadable(entry: &Entry, error: &serde_json::Error) -> ApiError {
     ApiError::internal(format!("the stored object {} is not readable: {error}", entry.key()))
 }
 

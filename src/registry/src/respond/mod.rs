@@ -1,6 +1,7 @@
 //! From bodies to responses: the one place that knows shapes (full, table, metadata) and encodings.
 
 mod list;
+mod rows;
 mod table;
 
 use bytes::{BufMut as _, Bytes, BytesMut};

@@ -52,6 +52,11 @@ pub(crate) fn table(
     Ok(assemble(&columns(resource), version, meta, rows, has_headers(query)))
 }
 
+/// A table that has no rows yet.
+pub(super) fn empty(resource: &Resource, query: &Query, version: MetaVersion, meta: &ListMeta) -> Value {
+    assemble(&columns(resource), version, meta, Vec::new(), has_headers(query))
+}
+
 /// The table of a scale, whichever kind of object it is the scale of.
 pub(crate) fn scale_table(query: &Query, version: MetaVersion, scale: &Value) -> Result<Value> {
     let shown = match Include::of(query)? {
@@ -121,7 +126,13 @@ fn row(resource: &Resource, version: MetaVersion, include: Include, object: &Val
     if let Some(conditions) = print::conditions(&gr.group, &gr.resource, object) {
         row.insert("conditions".into(), conditions);
     }
-    let shown = match include {
+    row.insert("object".into(), shown(resource, version, include, object));
+    Value::Object(row)
+}
+
+/// What a row shows of its object.
+pub(super) fn shown(resource: &Resource, version: MetaVersion, include: Include, object: &Value) -> Value {
+    match include {
         Include::Metadata => partial(resource, version, object),
         Include::Object => {
             let mut full = object.as_object().cloned().unwrap_or_default();
@@ -130,9 +141,7 @@ fn row(resource: &Resource, version: MetaVersion, include: Include, object: &Val
             Value::Object(full)
         }
         Include::None => Value::Null,
-    };
-    row.insert("object".into(), shown);
-    Value::Object(row)
+    }
 }
 
 fn columns(resource: &Resource) -> Cow<'_, Value> {

@@ -8,11 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use portcullis_api::selector::UnknownField;
 use portcullis_api::{ApiError, Result};
-use portcullis_storage::{Entry, Revision, Snapshot, StoreError};
+use portcullis_storage::{Entry, Revision, Snapshot, StoreError, Trait};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::get::parse_version;
 use crate::call::Call;
+use crate::custom::Serving;
 use crate::door::{future_revision, storage_error};
 use crate::negotiate::{self, Endpoint};
 use crate::options::{ListOptions, RvMatch};
@@ -41,13 +43,15 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
 /// Finds the objects a list asks for.
 pub(crate) async fn select(call: &Call<'_>, options: &ListOptions) -> Result<Selected> {
     options.check_fields(call)?;
-    let (snapshot, after) = start(call, options).await?;
+    let start = start(call, options).await?;
+    let snapshot = &start.snapshot;
     let prefix = call.resource.prefix(&call.target.namespace);
     let limit = if options.limit == 0 { usize::MAX } else { options.limit };
     let mut entries = Vec::new();
     let mut last_key = None;
     let mut seen = 0_usize;
-    let mut source = Source::new(call, snapshot.under(&prefix, after.as_deref()));
+    let mut source =
+        Source::new(call, candidates(call, options, snapshot, (&prefix, start.after.as_deref())));
     while let Some(entry) = source.next().await? {
         if entries.len() == limit {
             last_key = entries.last().map(|entry: &Arc<Entry>| entry.key().clone());
@@ -61,13 +65,35 @@ pub(crate) async fn select(call: &Call<'_>, options: &ListOptions) -> Result<Sel
     let revision = snapshot.revision();
     let mut meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
     if let Some(key) = last_key {
-        let start = key.strip_prefix(prefix.as_str()).unwrap_or_default();
-        meta.cont = Continue::new(revision, start).encode()?;
-        if options.labels.is_none() && options.fields.is_none() {
-            meta.remaining = Some(snapshot.under(&prefix, after.as_deref()).count() - seen);
+        let whole = options.labels.is_none() && options.fields.is_none();
+        let before = if whole { start.before.map(|before| before.saturating_add(seen)) } else { None };
+        let begin = key.strip_prefix(prefix.as_str()).unwrap_or_default();
+        meta.cont = Continue::new(revision, begin, before).encode()?;
+        if whole {
+            meta.remaining = Some(match before {
+                Some(before) => snapshot.count_under(&prefix).saturating_sub(before),
+                None => snapshot.under(&prefix, start.after.as_deref()).count().saturating_sub(seen),
+            });
         }
     }
     Ok(Selected { entries, meta })
+}
+
+/// The objects that may be selected, without those of which it is known that they are not.
+fn candidates<'s>(
+    call: &Call<'_>,
+    options: &ListOptions,
+    snapshot: &'s Snapshot,
+    (prefix, after): (&str, Option<&str>),
+) -> Box<dyn Iterator<Item = &'s Arc<Entry>> + Send + 's> {
+    if call.resource.custom().is_some_and(Serving::may_relabel) {
+        return Box::new(snapshot.under(prefix, after));
+    }
+    let named = options.fields.as_ref().and_then(|fields| fields.exact("metadata.name"));
+    if let (Some(name), None, true) = (named, after, call.resource.is_place(&call.target.namespace)) {
+        return Box::new(snapshot.get(&format!("{prefix}{name}")).into_iter());
+    }
+    snapshot.having(&options.traits(call.resource), prefix, after)
 }
 
 /// Entries as the endpoint's version shows them. Custom ones may have to be converted, which is done for
@@ -99,20 +125,34 @@ impl<'c, 's, I: Iterator<Item = &'s Arc<Entry>>> Source<'c, 's, I> {
     }
 }
 
-/// The snapshot to read and the key to go on after.
-async fn start(call: &Call<'_>, options: &ListOptions) -> Result<(Snapshot, Option<String>)> {
+/// Where a list begins.
+struct Start {
+    snapshot: Snapshot,
+    /// The key to go on after.
+    after: Option<String>,
+    /// How many objects earlier pages had, if that is known.
+    before: Option<usize>,
+}
+
+impl Start {
+    fn first(snapshot: Snapshot) -> Self {
+        Self { snapshot, after: None, before: Some(0) }
+    }
+}
+
+async fn start(call: &Call<'_>, options: &ListOptions) -> Result<Start> {
     if !options.cont.is_empty() {
         let token = Continue::decode(&options.cont, &options.resource_version)?;
         let prefix = call.resource.prefix(&call.target.namespace);
         let after = format!("{prefix}{}", token.start.trim_end_matches('\0'));
-        let snapshot = match token.rv {
+        let (snapshot, before) = match token.rv {
             -1 => {
                 call.registry.reach("").await?;
-                call.resource.snapshot()?
+                (call.resource.snapshot()?, None)
             }
-            rv => at(call, Revision(u64::try_from(rv).unwrap_or_default())).await?,
+            rv => (at(call, Revision(u64::try_from(rv).unwrap_or_default())).await?, token.before),
         };
-        return Ok((snapshot, Some(after)));
+        return Ok(Start { snapshot, after: Some(after), before });
     }
     let asked = parse_version(&options.resource_version)?;
     let exact = match (asked, options.rv_match) {
@@ -121,10 +161,10 @@ async fn start(call: &Call<'_>, options: &ListOptions) -> Result<(Snapshot, Opti
         _ => None,
     };
     if let Some(revision) = exact {
-        return Ok((at(call, revision).await?, None));
+        return Ok(Start::first(at(call, revision).await?));
     }
     call.registry.reach(&options.resource_version).await?;
-    Ok((call.resource.snapshot()?, None))
+    Ok(Start::first(call.resource.snapshot()?))
 }
 
 async fn at(call: &Call<'_>, revision: Revision) -> Result<Snapshot> {
@@ -146,7 +186,7 @@ async fn at(call: &Call<'_>, revision: Revision) -> Result<Snapshot> {
 fn expired_continue(call: &Call<'_>, _current: Revision) -> ApiError {
     let error = storage_error(StoreError::Compacted { asked: Revision::UNSET, oldest: Revision::UNSET });
     let token = Continue::decode(call.query.text("continue"), "")
-        .and_then(|token| Continue { rv: -1, ..token }.encode())
+        .and_then(|token| Continue { rv: -1, before: None, ..token }.encode())
         .unwrap_or_default();
     error.with_continue(&token)
 }
@@ -163,6 +203,14 @@ impl ListOptions {
         Ok(())
     }
 
+    /// What every object that is selected can be found by.
+    fn traits(&self, resource: &Resource) -> SmallVec<[Trait<'_>; 8]> {
+        let labels = self.labels.iter().flat_map(|labels| labels.exact());
+        let fields = self.fields.iter().flat_map(|fields| fields.terms()).filter(|term| term.is_equal());
+        let fields = fields.filter_map(|term| resource.trait_of(term.field(), term.value()));
+        labels.map(|(key, value)| Trait::Label(key, value)).chain(fields).collect()
+    }
+
     /// Whether an entry is selected.
     pub(crate) fn matches(&self, resource: &Resource, entry: &Entry) -> bool {
         self.labels.as_ref().is_none_or(|labels| labels.matches(|key| entry.labels().get(key)))
@@ -170,18 +218,21 @@ impl ListOptions {
     }
 }
 
-/// Where a page ended. The same token format as upstream's.
+/// Where a page ended. Upstream's token with one member more, which it ignores.
 #[derive(Serialize, Deserialize)]
 struct Continue {
     v: String,
     rv: i64,
     start: String,
+    /// How many objects there were up to here, so that nobody has to count them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<usize>,
 }
 
 impl Continue {
-    fn new(revision: Revision, start: &str) -> Self {
+    fn new(revision: Revision, start: &str, before: Option<usize>) -> Self {
         let rv = i64::try_from(revision.get()).unwrap_or(i64::MAX);
-        Self { v: "meta.k8s.io/v1".into(), rv, start: format!("{start}\0") }
+        Self { v: "meta.k8s.io/v1".into(), rv, start: format!("{start}\0"), before }
     }
 
     fn encode(&self) -> Result<String> {

@@ -16,6 +16,11 @@ pub trait Indexer: Send + Sync + 'static {
     /// Gives the values of the object's selectable fields, always all and in the same order; name and
     /// namespace are known already.
     fn fields(&self, object: &mut Parts<'_, '_>, put: &mut dyn FnMut(&str));
+
+    /// The places of the fields whose values few objects share, and by which objects are often asked for.
+    fn finding(&self) -> &[usize] {
+        &[]
+    }
 }
 
 /// The indexer of resources that are selected by name and namespace only.
@@ -65,6 +70,11 @@ impl Entry {
     /// The name.
     pub fn name(&self) -> &str {
         self.key.get(index(self.name_start)..).unwrap_or_default()
+    }
+
+    /// The key without the name.
+    pub(super) fn folder(&self) -> &str {
+        self.key.get(..index(self.name_start)).unwrap_or_default()
     }
 
     /// The revision it was written at, which is its resourceVersion.
@@ -142,12 +152,16 @@ impl Entry {
 
     /// About how much memory it takes.
     fn weight(&self) -> u64 {
-        u64::try_from(OVERHEAD + 2 * self.key.len() + self.body.len()).unwrap_or(u64::MAX)
+        let bytes = OVERHEAD + LABEL * self.labels.len() + 2 * self.key.len() + self.body.len();
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }
 
 /// What an entry takes beside its key and body: itself, its labels and fields, its places in the map.
 const OVERHEAD: usize = 320;
+
+/// What the place of a label in the index takes.
+const LABEL: usize = 40;
 
 /// How much memory all entries of the process take, whoever holds them.
 static HELD: AtomicU64 = AtomicU64::new(0);
@@ -176,6 +190,7 @@ impl std::fmt::Debug for Entry {
 pub(super) struct Maker {
     prefix: usize,
     indexer: Arc<dyn Indexer>,
+    finding: Arc<[usize]>,
     types: Mutex<Vec<Arc<TypeMeta>>>,
 }
 
@@ -184,7 +199,13 @@ const TYPES: usize = 16;
 
 impl Maker {
     pub(super) fn new(prefix: &str, indexer: Arc<dyn Indexer>) -> Self {
-        Self { prefix: prefix.len(), indexer, types: Mutex::new(Vec::new()) }
+        let finding = indexer.finding().into();
+        Self { prefix: prefix.len(), indexer, finding, types: Mutex::new(Vec::new()) }
+    }
+
+    /// The places of the fields that objects are found by.
+    pub(super) fn finding(&self) -> Arc<[usize]> {
+        self.finding.clone()
     }
 
     pub(super) fn make(&self, key: &Key, revision: Revision, stored: &[u8]) -> Result<Entry, JsonError> {

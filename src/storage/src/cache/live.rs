@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::Maker;
+use super::objects::Objects;
 use super::ring::Ring;
-use super::snapshot::{Objects, Snapshot};
+use super::snapshot::Snapshot;
 use super::{Entry, Event};
 use crate::{Change, Key, KeyValue, Revision, StoreError};
 
@@ -81,9 +82,9 @@ impl Live {
                 let previous = self.objects.insert(key, entry.clone());
                 Some(Event::put(entry, previous))
             }
-            What::Delete => Some(Event::delete(self.objects.remove(&*key)?, revision)),
+            What::Delete => Some(Event::delete(self.objects.remove(&key)?, revision)),
             What::Corrupt(error) => {
-                let previous = self.objects.remove(&*key);
+                let previous = self.objects.remove(&key);
                 self.corrupt.insert(key, (revision, error));
                 Some(Event::delete(previous?, revision))
             }
@@ -121,7 +122,7 @@ impl Live {
         revision: Revision,
     ) -> Vec<Made> {
         let mut made = Vec::new();
-        let mut gone = self.objects.clone();
+        let mut gone = self.objects.by_key().clone();
         for kv in all {
             let known = gone.remove(&*kv.key).is_some_and(|known| known.revision() == kv.mod_revision);
             if !known {
@@ -143,7 +144,7 @@ impl Live {
     pub(super) fn get(&self, key: &str) -> Result<Option<Arc<Entry>>, StoreError> {
         match self.corrupt.get(key) {
             Some((_, error)) => Err(error.clone()),
-            None => Ok(self.objects.get(key).cloned()),
+            None => Ok(self.objects.by_key().get(key).cloned()),
         }
     }
 

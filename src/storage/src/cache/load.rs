@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use super::ResourceCache;
 use super::entry::Maker;
 use super::live::{self, Corrupt, Live, State, Stored};
+use super::objects::Objects;
 use super::ring::Ring;
 use crate::{Range, RangeResult, Revision, StoreError};
 
@@ -73,7 +74,7 @@ fn make(maker: &Maker, found: RangeResult) -> Stored {
             }
         }
     });
-    let objects = entries.collect();
+    let objects = Objects::new(maker.finding(), entries);
     Stored { revision: found.revision, objects, corrupt }
 }
 

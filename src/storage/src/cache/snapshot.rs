@@ -1,16 +1,12 @@
 //! A resource at one revision.
 
 use std::collections::VecDeque;
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imbl::OrdMap;
-
+use super::objects::{Objects, Trait};
 use super::{Entry, Event};
-use crate::{Key, Revision};
-
-pub(super) type Objects = OrdMap<Key, Arc<Entry>>;
+use crate::Revision;
 
 /// All objects of a resource at one revision. Taking and cloning one is cheap whatever its size.
 #[derive(Clone)]
@@ -31,32 +27,51 @@ impl Snapshot {
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        self.objects.len()
+        self.objects.by_key().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty()
+        self.objects.by_key().is_empty()
     }
 
     /// One object.
     pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
-        self.objects.get(key)
+        self.objects.by_key().get(key)
     }
 
     /// All objects in key order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.objects.values()
+        self.objects.by_key().values()
     }
 
-    /// The objects whose key starts with `prefix`, in key order, from the first after `after` on.
-    pub fn under<'a>(&'a self, prefix: &'a str, after: Option<&str>) -> impl Iterator<Item = &'a Arc<Entry>> {
-        let start = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let range = self.objects.range::<_, str>((start, Bound::Unbounded));
-        range.take_while(move |(key, _)| key.starts_with(prefix)).map(|(_, entry)| entry)
+    /// The objects whose key starts with `prefix`, which ends with a slash, in key order, from the first
+    /// after `after` on.
+    pub fn under<'a>(
+        &'a self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = &'a Arc<Entry>> + Send + use<'a> {
+        self.objects.under(prefix, after)
+    }
+
+    /// Among the objects under a prefix all that have every one of these traits, and others: who asks looks
+    /// at each of them. Few come where one of the traits is rare.
+    pub fn having<'a>(
+        &'a self,
+        traits: &[Trait<'_>],
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Box<dyn Iterator<Item = &'a Arc<Entry>> + Send + 'a> {
+        match self.objects.rarest(traits, prefix, after) {
+            Some(rarest) => Box::new(self.objects.having(rarest, prefix, after)),
+            None => Box::new(self.objects.under(prefix, after)),
+        }
+    }
+
+    /// How many objects there are under a prefix, which is a namespace's or the resource's.
+    pub fn count_under(&self, prefix: &str) -> usize {
+        self.objects.count_under(prefix)
     }
 
     /// The same resource before `events`, which are all since `revision`, newest first.

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{CommitOutcome, Embedded, Key, Op, Options, Parts, Txn, View, keys};
 
+mod finding;
 mod model;
 
 /// A store, its caches, and the cache of config maps.

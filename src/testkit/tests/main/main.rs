@@ -7,6 +7,7 @@
     reason = "the helpers of a test fail it"
 )]
 
+mod collections;
 mod conversion;
 mod hooks;
 mod scales;

@@ -1,7 +1,6 @@
 //! The tables of stored objects, as bytes: cells are read from a tree that lacks what no printer looks at,
 //! and what a row shows of its object is cut out of the stored bytes.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -27,6 +26,14 @@ pub(super) struct Rows<'r> {
     places: Vec<(i64, Range<usize>)>,
 }
 
+/// What was read of an object.
+struct Read<'e> {
+    cells: Vec<Value>,
+    /// What they were read from.
+    tree: Value,
+    metadata: Option<View<'e>>,
+}
+
 impl<'r> Rows<'r> {
     pub(super) fn new(resource: &'r Resource, version: MetaVersion, include: Include) -> Self {
         let now = Timestamp::now();
@@ -37,7 +44,7 @@ impl<'r> Rows<'r> {
     pub(super) fn push(&mut self, entry: &Entry) -> Result<()> {
         let start = self.text.len();
         let gr = &self.resource.gr;
-        let (cells, tree) = self.cells(entry)?;
+        let Read { cells, tree, metadata } = self.read(entry)?;
         self.text.extend_from_slice(b"{\"cells\":");
         self.put(&Value::Array(cells))?;
         if let Some(conditions) = print::conditions(&gr.group, &gr.resource, &tree) {
@@ -45,7 +52,7 @@ impl<'r> Rows<'r> {
             self.put(&conditions)?;
         }
         self.text.extend_from_slice(b",\"object\":");
-        self.put_object(entry)?;
+        self.put_object(entry, metadata)?;
         self.text.push(b'}');
         self.places.push((print::rank(&gr.group, &gr.resource, &tree), start..self.text.len()));
         Ok(())
@@ -69,19 +76,19 @@ impl<'r> Rows<'r> {
         Ok(whole.into())
     }
 
-    /// The cells of an object, and the tree they were read from.
-    fn cells(&self, entry: &Entry) -> Result<(Vec<Value>, Value)> {
+    fn read<'e>(&self, entry: &'e Entry) -> Result<Read<'e>> {
         let gr = &self.resource.gr;
         if let Some(serving) = self.resource.custom() {
             // Its columns may be of anything.
             let tree = self.resource.bare_tree(entry)?;
-            return Ok((serving.columns().cells(&tree, self.now), tree.into()));
+            let cells = serving.columns().cells(&tree, self.now);
+            return Ok(Read { cells, tree: tree.into(), metadata: entry.view().get("metadata") });
         }
-        let tree = match self.resource.converts() {
-            true => self.resource.bare_tree(entry)?.into(),
+        let (tree, metadata) = match self.resource.converts() {
+            true => (self.resource.bare_tree(entry)?.into(), None),
             false => printed(entry)?,
         };
-        Ok((print::cells(&gr.group, &gr.resource, &tree, self.now), tree))
+        Ok(Read { cells: print::cells(&gr.group, &gr.resource, &tree, self.now), tree, metadata })
     }
 
     fn put(&mut self, value: &Value) -> Result<()> {
@@ -89,13 +96,12 @@ impl<'r> Rows<'r> {
         Ok(())
     }
 
-    fn put_object(&mut self, entry: &Entry) -> Result<()> {
+    fn put_object(&mut self, entry: &Entry, metadata: Option<View<'_>>) -> Result<()> {
         match self.include {
             Include::Metadata if self.resource.shows_metadata_as_stored() => {
                 self.text.extend_from_slice(b"{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"");
                 self.text.extend_from_slice(self.version.api_version().as_bytes());
                 self.text.extend_from_slice(b"\",\"metadata\":");
-                let metadata = entry.view().and_then(|view| view.get("metadata"));
                 self.text.extend_from_slice(metadata.map_or(b"{}", View::raw));
                 self.text.push(b'}');
             }
@@ -117,22 +123,24 @@ fn json(value: &Value) -> Result<Vec<u8>> {
     wire::to_event_json(value).map_err(|error| ApiError::internal(error.to_string()))
 }
 
-/// The tree of an object without its managed fields, which are much of it and which no printer looks at.
-fn printed(entry: &Entry) -> Result<Value> {
-    let object = entry.view().into_iter().flat_map(View::members);
-    let tree: serde_json::Result<Map<_, _>> = object
-        .map(|(name, value)| match &*name {
-            "metadata" => Ok((name.into_owned(), without_managed_fields(value)?.into())),
-            _ => parsed((name, value)),
-        })
-        .collect();
-    tree.map(Value::Object).map_err(|error| unreadable(entry, &error))
+/// The tree of an object without its managed fields, which are much of it and which no printer looks at; and its
+/// metadata as they are written.
+fn printed(entry: &Entry) -> Result<(Value, Option<View<'_>>)> {
+    let (mut tree, mut metadata) = (Map::new(), None);
+    for (name, value) in entry.view().members() {
+        let parsed = match &*name {
+            "metadata" => {
+                metadata = Some(value);
+                without_managed_fields(value).map(Value::Object)
+            }
+            _ => serde_json::from_slice(value.raw()),
+        };
+        tree.insert(name.into_owned(), parsed.map_err(|error| unreadable(entry, &error))?);
+    }
+    Ok((Value::Object(tree), metadata))
 }
 
 fn without_managed_fields(metadata: View<'_>) -> serde_json::Result<Map<String, Value>> {
-    metadata.members().filter(|(name, _)| name != "managedFields").map(parsed).collect()
-}
-
-fn parsed((name, value): (Cow<'_, str>, View<'_>)) -> serde_json::Result<(String, Value)> {
-    Ok((name.into_owned(), serde_json::from_slice(value.raw())?))
+    let members = metadata.members().filter(|(name, _)| name != "managedFields");
+    members.map(|(name, value)| Ok((name.into_owned(), serde_json::from_slice(value.raw())?))).collect()
 }

@@ -89,8 +89,8 @@ impl Entry {
     }
 
     /// The same bytes, to look fields up.
-    pub fn view(&self) -> Option<View<'_>> {
-        View::new(&self.body)
+    pub fn view(&self) -> View<'_> {
+        View::of_value(&self.body)
     }
 
     /// The uid; empty if it has none.

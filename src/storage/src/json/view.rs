@@ -16,7 +16,7 @@ impl<'a> View<'a> {
         bytes.get(start..end).map(Self)
     }
 
-    pub(super) fn of_value(value: &'a [u8]) -> Self {
+    pub(crate) fn of_value(value: &'a [u8]) -> Self {
         Self(value)
     }
 

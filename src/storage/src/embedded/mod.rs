@@ -222,7 +222,9 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         let (closed, _) = mpsc::channel(1);
         self.queue = closed;
-        if let Some(thread) = self.thread.lock().take() {
+        // An observer, which the writer calls, can be the last to hold the store.
+        let here = std::thread::current().id();
+        if let Some(thread) = self.thread.lock().take().filter(|thread| thread.thread().id() != here) {
             let _ = thread.join();
         }
     }

@@ -105,8 +105,10 @@ impl Publisher {
         if told.is_err() {
             // What an observer keeps (an authorization index, say) may now be wrong: fail closed.
             tracing::error!("Store closes: an observer failed");
-            drop(observers);
             self.close();
+        }
+        if self.is_closed() {
+            observers.clear();
             return Err(StoreError::Closed);
         }
         self.current.fetch_max(revision.0, Ordering::AcqRel);
@@ -131,6 +133,43 @@ impl Publisher {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.progress.lock().take();
-        self.observers.lock().clear();
+        // Whoever is telling them clears them when it is through. It may be who closes: an observer can be the
+        // last to hold the store.
+        if let Some(mut observers) = self.observers.try_lock() {
+            observers.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The last to hold its store lets go of it while it is told something.
+    struct Closes(Arc<Publisher>);
+
+    impl Observer for Closes {
+        fn committed(&mut self, _: &[Change], _: Revision) {
+            self.0.close();
+        }
+
+        fn rebuilt(&mut self, _: &[KeyValue], _: Revision) {}
+    }
+
+    #[test]
+    fn an_observer_may_close_what_tells_it() {
+        let (done, wait) = mpsc::channel();
+        std::thread::spawn(move || {
+            let publisher = Arc::new(Publisher::new(Revision::FIRST));
+            publisher.add(Box::new(Closes(publisher.clone()))).unwrap();
+            let change = Change { revision: Revision(2), key: "/a".into(), value: None, previous: None };
+            let told = publisher.publish(&[change], Revision(2));
+            done.send((told.is_err(), publisher.is_closed(), Arc::strong_count(&publisher)))
+        });
+        let seen = wait.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert_eq!(seen, (true, true, 1), "refused, closed, and the observer is gone");
     }
 }

@@ -128,6 +128,17 @@ impl Cluster {
         answer
     }
 
+    /// Takes back the alarms that stop it from writing. A member has to be named: one of 3.4 takes back nothing
+    /// otherwise.
+    pub(crate) fn disarm(&self) {
+        let answer = self.gateway("/v3/maintenance/alarm", r#"{"action":"GET"}"#);
+        let members = answer.split("\"memberID\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for member in members {
+            let alarm = format!(r#"{{"action":"DEACTIVATE","alarm":"NOSPACE","memberID":"{member}"}}"#);
+            self.gateway("/v3/maintenance/alarm", &alarm);
+        }
+    }
+
     /// How often the first member was called by a method, by its own account.
     pub(crate) fn calls(&self, method: &str) -> u64 {
         let metrics = self.http("GET /metrics HTTP/1.0\r\nHost: etcd\r\n\r\n");

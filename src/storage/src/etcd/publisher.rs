@@ -11,7 +11,8 @@ use crate::{Change, KeyValue, Observer, Revision, StoreError};
 pub(super) struct Publisher {
     observers: Mutex<Vec<Box<dyn Observer>>>,
     current: AtomicU64,
-    /// The newest revision that changed one of our keys; unset until one was seen.
+    /// The newest revision that changed one of our keys; unset until one was seen, and again when changes are
+    /// lost.
     changed: AtomicU64,
     oldest: AtomicU64,
     closed: AtomicBool,
@@ -69,13 +70,13 @@ impl Publisher {
 
     /// Shows changes to the observers, then moves the revision.
     pub(super) fn publish(&self, changes: &[Change], revision: Revision) -> Result<(), StoreError> {
+        // Before the revision moves: whoever sees it moved reads what it changed.
+        self.changed.fetch_max(revision.0, Ordering::AcqRel);
         self.tell(revision, |observer| {
             if !changes.is_empty() {
                 observer.committed(changes, revision);
             }
-        })?;
-        self.changed.fetch_max(revision.0, Ordering::AcqRel);
-        Ok(())
+        })
     }
 
     /// Shows the observers everything there is, because changes in between are lost.

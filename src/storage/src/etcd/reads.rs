@@ -82,12 +82,7 @@ impl Core {
         after: Revision,
         limit: usize,
     ) -> Result<History, StoreError> {
-        if self.publisher.changed().is_unset() {
-            // Nothing of ours was seen yet, so it is not known when a watch has shown everything.
-            let mark = self.mark().await?;
-            self.reach(mark).await?;
-        }
-        let (reached, target) = (self.publisher.current(), self.publisher.changed());
+        let (reached, target) = (self.publisher.current(), self.last_change().await?);
         let mut changes: Vec<Change> = Vec::new();
         if target <= after {
             return Ok(History { changes, reached: reached.max(after) });
@@ -110,6 +105,22 @@ impl Core {
                 return Ok(History { changes, reached: newest.max(reached) });
             }
         }
+    }
+
+    /// The newest revision that changed one of our keys: a watch that has shown it has shown everything.
+    async fn last_change(&self) -> Result<Revision, StoreError> {
+        /// Changes may be lost again before the mark is seen.
+        const TRIES: usize = 5;
+        for _ in 0..TRIES {
+            match self.publisher.changed() {
+                Revision::UNSET => {
+                    let mark = self.mark().await?;
+                    self.reach(mark).await?;
+                }
+                changed => return Ok(changed),
+            }
+        }
+        Err(quiet())
     }
 
     fn too_old(&self, error: StoreError, asked: Revision) -> StoreError {

@@ -86,12 +86,11 @@ fn candidates<'s>(
     snapshot: &'s Snapshot,
     (prefix, after): (&str, Option<&str>),
 ) -> Box<dyn Iterator<Item = &'s Arc<Entry>> + Send + 's> {
+    if let Some(key) = options.key_of_one(call) {
+        return snapshot.having(&[Trait::Key(&key)], prefix, after);
+    }
     if call.resource.custom().is_some_and(Serving::may_relabel) {
         return Box::new(snapshot.under(prefix, after));
-    }
-    let named = options.fields.as_ref().and_then(|fields| fields.exact("metadata.name"));
-    if let (Some(name), None, true) = (named, after, call.resource.is_place(&call.target.namespace)) {
-        return Box::new(snapshot.get(&format!("{prefix}{name}")).into_iter());
     }
     snapshot.having(&options.traits(call.resource), prefix, after)
 }
@@ -203,8 +202,15 @@ impl ListOptions {
         Ok(())
     }
 
+    /// The key of the one object that can be selected, if its name and place are asked for.
+    pub(crate) fn key_of_one(&self, call: &Call<'_>) -> Option<String> {
+        let name = self.fields.as_ref()?.exact("metadata.name")?;
+        let place = call.resource.is_place(&call.target.namespace);
+        place.then(|| format!("{}{name}", call.resource.prefix(&call.target.namespace)))
+    }
+
     /// What every object that is selected can be found by.
-    fn traits(&self, resource: &Resource) -> SmallVec<[Trait<'_>; 8]> {
+    pub(crate) fn traits(&self, resource: &Resource) -> SmallVec<[Trait<'_>; 8]> {
         let labels = self.labels.iter().flat_map(|labels| labels.exact());
         let fields = self.fields.iter().flat_map(|fields| fields.terms()).filter(|term| term.is_equal());
         let fields = fields.filter_map(|term| resource.trait_of(term.field(), term.value()));

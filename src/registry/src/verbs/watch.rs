@@ -16,7 +16,9 @@ use http::StatusCode;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use portcullis_api::{ApiError, Result};
-use portcullis_storage::{EventType, Events, Key, Revision, Snapshot, WatchError, WatchStart, Watcher};
+use portcullis_storage::{
+    EventType, Events, Key, Revision, Snapshot, Trait, WatchError, WatchStart, Watcher,
+};
 use rand::Rng as _;
 use serde_json::json;
 use tokio::time::{Instant, Sleep};
@@ -126,7 +128,9 @@ impl Stream {
         let current = call.registry.store().current_revision();
         let start = if initial { WatchStart::Initial } else { WatchStart::After(asked.unwrap_or(current)) };
         self.delivered = asked.unwrap_or(current);
-        match call.resource.cache()?.watch(start).await {
+        let one = self.view.options.key_of_one(call);
+        let wanted = one.as_deref().map(Trait::Key).or_else(|| self.view.wanted());
+        match call.resource.cache()?.watch_for(start, wanted).await {
             Ok(mut watcher) => {
                 if let Some(snapshot) = watcher.take_initial() {
                     self.delivered = snapshot.revision();
@@ -214,6 +218,9 @@ impl Stream {
     /// What the clock asks for. One timer serves all of it, and an event does not touch it.
     fn tick(&mut self) {
         let now = Instant::now();
+        if let Source::Live(watcher) = &mut self.source {
+            watcher.rest();
+        }
         if now >= self.ends {
             self.source = Source::Ended;
         } else if self.next_bookmark.is_some_and(|due| now >= due) {

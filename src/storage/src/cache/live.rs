@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::entry::Maker;
-use super::objects::Objects;
+use super::objects::{Objects, Trait};
 use super::ring::Ring;
 use super::snapshot::Snapshot;
 use super::{Entry, Event};
@@ -162,6 +164,13 @@ impl Live {
     /// The revision of the newest change.
     pub(super) fn changed(&self) -> Revision {
         self.changed
+    }
+
+    /// What a change of an object wakes watchers by.
+    pub(super) fn hashes(&self, entry: &Entry) -> SmallVec<[u64; 16]> {
+        let mut hashes = self.objects.hashes(entry);
+        hashes.push(Trait::Key(entry.key()).hashed());
+        hashes
     }
 
     /// The recent events.

@@ -46,6 +46,7 @@ impl ResourceCache {
         let waiting = waiting.iter().map(|change| live::make(&self.maker, change));
         self.apply(waiting.collect(), &mut observers);
         std::mem::forget(unfinished);
+        self.wake(self.triggers.all());
         Ok(())
     }
 

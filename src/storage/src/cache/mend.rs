@@ -30,7 +30,7 @@ impl ResourceCache {
             observer(&events);
         }
         self.recent.lock().forget();
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.wake(self.triggers.all());
         Ok(events.len())
     }
 }

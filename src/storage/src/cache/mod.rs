@@ -24,6 +24,7 @@ mod packed;
 mod peek;
 mod ring;
 mod snapshot;
+mod triggers;
 mod watcher;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use crate::{Change, KeyValue, Revision, Store, StoreError};
 use entry::Maker;
 use live::{Live, Made, State};
 use snapshot::Recent;
+use triggers::{Trigger, Triggers};
 
 /// What a cache needs to know of its resource.
 #[derive(Clone)]
@@ -79,6 +81,8 @@ pub struct ResourceCache {
     observers: Mutex<Vec<Observed>>,
     /// Counts changes of the state; wakes watchers.
     changes: watch::Sender<u64>,
+    /// Wakes those that care for few of them.
+    triggers: Arc<Triggers>,
     recent: Mutex<Recent>,
     loading: tokio::sync::Mutex<()>,
     /// How often it was loaded.
@@ -94,6 +98,7 @@ impl ResourceCache {
             state: RwLock::new(State::Cold),
             observers: Mutex::default(),
             changes: watch::Sender::new(0),
+            triggers: Arc::default(),
             recent: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             loads: AtomicU64::new(0),
@@ -218,12 +223,16 @@ impl ResourceCache {
             live.forget_events(revision);
         }
         self.recent.lock().forget();
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.wake(self.triggers.all());
     }
 
     fn apply(&self, made: Vec<Made>, observers: &mut [Observed]) {
-        let events = match &mut *self.state.write() {
-            State::Live(live) => live.apply(made),
+        let (events, woken) = match &mut *self.state.write() {
+            State::Live(live) => {
+                let events = live.apply(made);
+                let woken = self.triggers.note(live, &events);
+                (events, woken)
+            }
             State::Cold | State::Loading(_) => return,
         };
         if !events.is_empty() {
@@ -231,7 +240,15 @@ impl ResourceCache {
                 observer(&events);
             }
         }
+        self.wake(woken);
+    }
+
+    /// Wakes everybody who watches all changes, and some of the others.
+    fn wake(&self, some: Vec<Arc<Trigger>>) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        for trigger in some {
+            trigger.wake();
+        }
     }
 }
 

@@ -16,12 +16,14 @@ use crate::Key;
 pub enum Trait<'a> {
     /// A label and its value.
     Label(&'a str, &'a str),
+    /// Its key in the store.
+    Key(&'a str),
     /// The place of a field among those that its resource's indexer finds objects by, and its value.
     Field(usize, &'a str),
 }
 
 impl Trait<'_> {
-    fn hashed(&self) -> u64 {
+    pub(super) fn hashed(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
         hasher.finish()
@@ -168,7 +170,7 @@ impl Objects {
     }
 
     /// What an object can be found by: its labels, and fields that have a value.
-    fn hashes(&self, entry: &Entry) -> SmallVec<[u64; 16]> {
+    pub(super) fn hashes(&self, entry: &Entry) -> SmallVec<[u64; 16]> {
         let fields = self.finding.iter().map(|place| (*place, entry.fields().get(*place)));
         let fields = fields.filter(|(_, value)| !value.is_empty());
         let fields = fields.map(|(place, value)| Trait::Field(place, value).hashed());

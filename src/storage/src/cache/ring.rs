@@ -29,6 +29,8 @@ pub(super) struct Ring {
     limits: RingLimits,
     events: VecDeque<Arc<Event>>,
     first: u64,
+    /// The first number since the ring was emptied last.
+    barrier: u64,
     bytes: usize,
     /// Every event after this revision is in the ring.
     floor: Revision,
@@ -48,7 +50,7 @@ impl Ring {
     /// An empty ring that will have every event after `floor`.
     pub(super) fn new(limits: RingLimits, floor: Revision, generation: u64) -> Self {
         let first = generation.wrapping_shl(GENERATION);
-        Self { limits, events: VecDeque::new(), first, bytes: 0, floor }
+        Self { limits, events: VecDeque::new(), first, barrier: first, bytes: 0, floor }
     }
 
     pub(super) fn push(&mut self, event: Arc<Event>) {
@@ -66,6 +68,7 @@ impl Ring {
     pub(super) fn clear(&mut self, floor: Revision) {
         // One number is left out, so that even a watcher that has read everything falls out.
         self.first = self.end() + 1;
+        self.barrier = self.first;
         self.events.clear();
         self.bytes = 0;
         self.floor = floor;
@@ -78,6 +81,11 @@ impl Ring {
     /// The number the next event will have.
     pub(super) fn end(&self) -> u64 {
         self.first + self.events.len() as u64
+    }
+
+    /// The end, for whoever has nothing to read from a number on; `None` if the ring was emptied since.
+    pub(super) fn rest(&self, from: u64) -> Option<u64> {
+        (from >= self.barrier).then(|| self.end())
     }
 
     /// The number of the first event after `revision`, if the ring has all of those.

@@ -63,6 +63,11 @@ impl Snapshot {
         prefix: &str,
         after: Option<&str>,
     ) -> Box<dyn Iterator<Item = &'a Arc<Entry>> + Send + 'a> {
+        let key = traits.iter().find_map(|one| if let Trait::Key(key) = one { Some(*key) } else { None });
+        if let Some(key) = key {
+            let there = key.starts_with(prefix) && after.is_none_or(|after| key > after);
+            return Box::new(self.get(key).filter(|_| there).into_iter());
+        }
         match self.objects.rarest(traits, prefix, after) {
             Some(rarest) => Box::new(self.objects.having(rarest, prefix, after)),
             None => Box::new(self.objects.under(prefix, after)),

@@ -117,6 +117,56 @@ async fn is_idle(watcher: &mut Watcher) -> bool {
     tokio::time::timeout(Duration::from_millis(30), watcher.next_batch()).await.is_err()
 }
 
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn only_those_whom_a_change_concerns_are_woken() {
+    let rig = Rig::new();
+    let begun = rig.put("a", "New").await;
+    let watch = || rig.maps.watch_for(WatchStart::After(begun), Some(Trait::Label("app", "a")));
+    let (mut own, alike) = (watch().await.unwrap(), watch().await.unwrap());
+    let woken = Arc::new(Woken::default());
+    {
+        let mut waits = std::pin::pin!(own.next_batch());
+        let waker = woken.clone().into();
+        assert!(waits.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        drop(alike);
+        rig.put("b", "New").await;
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0, "it is about another");
+        rig.put("a", "Old").await;
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "whoever leaves takes nobody along");
+        let seen = waits.await.unwrap();
+        assert_eq!(seen.last().map(|event| told(event)).as_deref(), Some("Modified a New>Old 4"));
+    }
+    rig.put("b", "Old").await;
+    assert_eq!(own.progress(), rig.store.current_revision(), "it has missed nothing");
+}
+
+#[tokio::test]
+async fn whoever_sleeps_through_more_than_is_kept_misses_nothing() {
+    let rig = Rig::with(RingLimits { events: 4, bytes: 1 << 20 });
+    rig.put("a", "New").await;
+    let start = WatchStart::After(rig.store.current_revision());
+    let mut own = rig.maps.watch_for(start, Some(Trait::Key(&key("a")))).await.unwrap();
+    for turn in 0..20 {
+        rig.put("b", &turn.to_string()).await;
+    }
+    own.rest();
+    // What came before is no longer kept: who did not rest would be told to start over.
+    rig.store.compact(rig.store.current_revision()).await.unwrap();
+    rig.delete("a").await;
+    assert_eq!(collect(&mut own, 1).await, ["Deleted a New>New 23"]);
+    assert!(is_idle(&mut own).await);
+}
+
 #[tokio::test]
 async fn a_read_after_a_write_sees_it_as_it_is_served() {
     let rig = Rig::new();

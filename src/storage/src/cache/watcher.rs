@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::live::{self, State};
+use super::objects::Trait;
 use super::ring::Batch;
+use super::triggers::Subscription;
 use super::{Event, ResourceCache, Snapshot};
 use crate::{Change, Revision, StoreError};
 
@@ -53,7 +55,10 @@ pub enum WatchError {
 /// watchers share, or in the store's history.
 pub struct Watcher {
     cache: Arc<ResourceCache>,
-    changes: watch::Receiver<u64>,
+    /// Moves when there may be something to read.
+    wakes: watch::Receiver<u64>,
+    /// What moves it if only some changes do.
+    own: Option<Subscription>,
     place: Place,
     /// Everything up to here was returned.
     delivered: Revision,
@@ -71,9 +76,26 @@ enum Place {
 impl ResourceCache {
     /// Begins to watch.
     pub async fn watch(self: &Arc<Self>, start: WatchStart) -> Result<Watcher, WatchError> {
-        let changes = self.changes.subscribe();
-        let (delivered, place, initial) = self.read(|live| self.begin(live, start)).await??;
-        Ok(Watcher { cache: self.clone(), changes, place, delivered, initial })
+        self.watch_for(start, None).await
+    }
+
+    /// Begins to watch what has a trait. The watcher gets every event of objects that have it or had it before, and
+    /// may get others; it is not woken for those.
+    pub async fn watch_for(
+        self: &Arc<Self>,
+        start: WatchStart,
+        wanted: Option<Trait<'_>>,
+    ) -> Result<Watcher, WatchError> {
+        let own = wanted.map(|wanted| self.triggers.subscribe(wanted));
+        let wakes = own.as_ref().map_or_else(|| self.changes.subscribe(), Subscription::wakes);
+        let begun = self.read(|live| {
+            if let Some(own) = &own {
+                own.begin(live.ring().end());
+            }
+            self.begin(live, start)
+        });
+        let (delivered, place, initial) = begun.await??;
+        Ok(Watcher { cache: self.clone(), wakes, own, place, delivered, initial })
     }
 
     fn begin(
@@ -105,7 +127,8 @@ impl Watcher {
     /// safe: what was not returned comes again.
     pub async fn next_batch(&mut self) -> Result<Events, WatchError> {
         loop {
-            self.changes.mark_unchanged();
+            self.wakes.mark_unchanged();
+            self.rest();
             let (events, waits) = match self.place {
                 Place::Ring(number) => self.read_ring(number)?,
                 Place::History(..) => (self.read_history().await?, false),
@@ -115,7 +138,7 @@ impl Watcher {
                 return Ok(events);
             }
             if waits {
-                self.changes.changed().await.map_err(|_| StoreError::Closed)?;
+                self.wakes.changed().await.map_err(|_| StoreError::Closed)?;
             }
         }
     }
@@ -123,11 +146,32 @@ impl Watcher {
     /// The revision up to which this watcher has returned every event: what a bookmark may say.
     pub fn progress(&self) -> Revision {
         match (&self.place, &*self.cache.state.read()) {
-            (Place::Ring(number), State::Live(live)) if *number == live.ring().end() => {
+            (Place::Ring(number), State::Live(live))
+                if *number == live.ring().end() || self.rests(live, *number).is_some() =>
+            {
                 self.cache.store.current_revision().max(self.delivered)
             }
             _ => self.delivered,
         }
+    }
+
+    /// Goes past changes that do not concern it, so that it does not fall out of the ring while it sleeps.
+    pub fn rest(&mut self) {
+        let Place::Ring(number) = self.place else { return };
+        let rests = match &*self.cache.state.read() {
+            State::Live(live) => self.rests(live, number),
+            State::Cold | State::Loading(_) => None,
+        };
+        if let Some((end, changed)) = rests {
+            self.place = Place::Ring(end);
+            self.delivered = self.delivered.max(changed);
+        }
+    }
+
+    /// Where it comes to if nothing from a number on concerns it, and at which revision that is.
+    fn rests(&self, live: &live::Live, number: u64) -> Option<(u64, Revision)> {
+        let none = self.own.as_ref().is_some_and(|own| own.last() <= number);
+        none.then(|| live.ring().rest(number)).flatten().map(|end| (end, live.changed()))
     }
 
     /// What the ring has, and whether that is all there is for now.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use portcullis_api::{ApiError, Result, Value, wire};
 use portcullis_schema::protobuf;
-use portcullis_storage::{Entry, Event, EventType, FrameKey, Revision};
+use portcullis_storage::{Entry, Event, EventType, FrameKey, Revision, Trait};
 use serde_json::json;
 
 use crate::custom::Serving;
@@ -34,6 +34,16 @@ pub(super) struct View {
 impl View {
     pub(super) fn selects(&self, entry: &Entry) -> bool {
         self.options.matches(&self.resource, entry)
+    }
+
+    /// What every object that is selected has: a field before labels, which many objects may share.
+    pub(super) fn wanted(&self) -> Option<Trait<'_>> {
+        if self.resource.custom().is_some_and(Serving::may_relabel) {
+            return None;
+        }
+        let traits = self.options.traits(&self.resource);
+        let field = traits.iter().find(|one| matches!(one, Trait::Field(..)));
+        field.or_else(|| traits.first()).copied()
     }
 
     /// What this watcher sees of an event: a selector can turn a change into an arrival or a departure.

@@ -62,6 +62,7 @@ fn has(entry: &Entry, wanted: &Trait<'_>) -> bool {
     match wanted {
         Trait::Label(key, value) => entry.labels().get(key) == Some(*value),
         Trait::Field(place, value) => entry.fields().get(*place) == *value,
+        Trait::Key(key) => &**entry.key() == *key,
     }
 }
 
@@ -99,6 +100,7 @@ proptest! {
                 check(&snapshot, &[Trait::Label("a", "1"), Trait::Label("b", "2")], prefix, after);
                 check(&snapshot, &[Trait::Label("c", "0"), Trait::Field(1, "3")], prefix, after);
                 check(&snapshot, &[Trait::Field(1, "1")], prefix, after);
+                check(&snapshot, &[Trait::Key("/registry/configmaps/n0/o3")], prefix, after);
             }
         }
     }

@@ -11,8 +11,11 @@ enum Step {
     Write(Vec<(u8, Option<u8>)>),
     Elsewhere,
     Restart,
-    Watch(u8),
+    /// From a place in history, all objects or those of one name.
+    Watch(u8, Option<u8>),
     Drain(u8),
+    /// A watcher goes past what does not concern it.
+    Rest(u8),
     Snapshot(u8),
 }
 
@@ -22,8 +25,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => write.prop_map(|ops| Step::Write(ops.into_iter().collect())),
         1 => Just(Step::Elsewhere),
         1 => Just(Step::Restart),
-        2 => any::<u8>().prop_map(Step::Watch),
+        3 => (any::<u8>(), prop::option::of(0..5u8)).prop_map(|(from, name)| Step::Watch(from, name)),
         3 => any::<u8>().prop_map(Step::Drain),
+        3 => any::<u8>().prop_map(Step::Rest),
         3 => any::<u8>().prop_map(Step::Snapshot),
     ]
 }
@@ -33,6 +37,7 @@ type States = Vec<BTreeMap<u8, String>>;
 
 struct Following {
     watcher: Watcher,
+    name: Option<String>,
     seen: Vec<String>,
     from: usize,
 }
@@ -68,10 +73,24 @@ async fn run(steps: Vec<Step>) {
                 following.clear();
                 rig = rig.restart(limits);
             }
-            Step::Watch(byte) => {
+            Step::Watch(byte, name) => {
                 let from = pick(&states, byte);
-                let watcher = rig.watch(WatchStart::After(Revision(from as u64))).await;
-                following.push(Following { watcher, seen: Vec::new(), from });
+                let name = name.map(|name| format!("n{name}"));
+                let key = name.as_deref().map(key);
+                // Every object has its name as a label.
+                let wanted = name.as_deref().map(|name| match from % 2 {
+                    0 => Trait::Label("app", name),
+                    _ => Trait::Key(key.as_deref().unwrap()),
+                });
+                let start = WatchStart::After(Revision(from as u64));
+                let watcher = rig.maps.watch_for(start, wanted).await.unwrap();
+                following.push(Following { watcher, name, seen: Vec::new(), from });
+            }
+            Step::Rest(byte) => {
+                let count = following.len();
+                if let Some(one) = following.get_mut(usize::from(byte) % count.max(1)) {
+                    one.watcher.rest();
+                }
             }
             Step::Drain(byte) => {
                 let count = following.len();
@@ -92,7 +111,10 @@ async fn run(steps: Vec<Step>) {
     for mut one in following {
         drain(&mut one, &log).await;
         assert!(one.watcher.progress().0 <= states.len() as u64);
-        assert!(tokio::time::timeout(Duration::from_millis(1), one.watcher.next_batch()).await.is_err());
+        while let Ok(more) = tokio::time::timeout(Duration::from_millis(1), one.watcher.next_batch()).await {
+            let more: Vec<_> = more.unwrap().iter().map(|event| told(event)).collect();
+            assert!(!more.iter().any(|line| one.cares(line)), "{more:?} after {:?}", one.seen);
+        }
     }
 }
 
@@ -121,11 +143,23 @@ fn write(
     (made, lines)
 }
 
+impl Following {
+    fn cares(&self, line: &str) -> bool {
+        self.name.as_ref().is_none_or(|name| line.split(' ').nth(1) == Some(name))
+    }
+}
+
 async fn drain(one: &mut Following, log: &[(usize, String)]) {
-    let expected: Vec<&String> =
-        log.iter().filter(|(revision, _)| *revision > one.from).map(|(_, line)| line).collect();
-    let missing = expected.len() - one.seen.len();
-    one.seen.extend(collect(&mut one.watcher, missing).await);
+    let expected: Vec<&String> = log
+        .iter()
+        .filter(|(revision, line)| *revision > one.from && one.cares(line))
+        .map(|(_, line)| line)
+        .collect();
+    while one.seen.len() < expected.len() {
+        let lines = collect(&mut one.watcher, 1).await;
+        let lines: Vec<_> = lines.into_iter().filter(|line| one.cares(line)).collect();
+        one.seen.extend(lines);
+    }
     assert!(one.seen.iter().eq(expected.iter().copied()), "{:?} is not {expected:?}", one.seen);
 }
 

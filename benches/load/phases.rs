@@ -10,7 +10,8 @@ use serde_json::json;
 
 use crate::client::{Ask, Client, Lane};
 use crate::report::{Phase, Tally, resident};
-use crate::{Failure, Options, objects, watching};
+use crate::watching::{self, Concern};
+use crate::{Failure, Options, objects};
 
 const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
@@ -30,8 +31,13 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     prepare(&client, &options).await?;
     println!("{:12} rss_mib={}", "idle", resident(&options.pids) >> 20);
     for name in &options.phases {
-        if name == "watch" {
-            watching::run(&client, &options).await?;
+        let concern = match name.as_str() {
+            "watch" => Some(Concern::All),
+            "watch-own" => Some(Concern::One),
+            _ => None,
+        };
+        if let Some(concern) = concern {
+            watching::run(&client, &options, concern).await?;
             continue;
         }
         let plan = plan(name, &options)
@@ -83,6 +89,7 @@ const NAMES: [&str; 19] = [
     "apply",
     "review",
     "watch",
+    "watch-own",
     "pods",
     "podlist",
     "podlist-proto",

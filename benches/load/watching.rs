@@ -1,5 +1,5 @@
-//! Watchers of one collection, each of which sees every update. An event's latency counts from when its
-//! update was sent.
+//! Watchers of one collection, each of which sees every update, or those of one object of its own. An event's
+//! latency counts from when its update was sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,7 +24,48 @@ struct Shared {
     open: AtomicUsize,
 }
 
-pub(crate) async fn run(client: &Client, options: &Options) -> Result<(), Failure> {
+/// Whom updates concern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// Every watcher.
+    All,
+    /// One watcher each: what it costs that the others are there.
+    One,
+}
+
+impl Concern {
+    fn phase(self) -> &'static str {
+        match self {
+            Self::All => "watch",
+            Self::One => "watch-own",
+        }
+    }
+
+    /// What the n-th watcher asks for beside all else.
+    fn selector(self, number: usize) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::One => format!("&fieldSelector=metadata.name%3Dmap-{number}"),
+        }
+    }
+
+    /// How many updates a watcher sees, each object being updated in its turn.
+    fn seen(self, options: &Options) -> usize {
+        match self {
+            Self::All => options.updates,
+            Self::One => options.updates / options.watchers.max(1),
+        }
+    }
+}
+
+pub(crate) async fn run(client: &Client, options: &Options, concern: Concern) -> Result<(), Failure> {
+    // Everybody's turn comes equally often.
+    let mut options = options.clone();
+    if concern == Concern::One {
+        options.watchers = options.watchers.min(options.objects);
+        options.updates = options.updates.max(options.watchers).next_multiple_of(options.watchers.max(1));
+    }
+    let options = &options;
     let base = format!("/api/v1/namespaces/{}/configmaps", options.namespace);
     let mut lanes = client.lanes(1).await?;
     let lane = lanes.first_mut().ok_or("no lane")?;
@@ -36,9 +77,10 @@ pub(crate) async fn run(client: &Client, options: &Options) -> Result<(), Failur
     let before = resident(&options.pids);
     let path = format!("{base}?watch=1&resourceVersion={version}&timeoutSeconds=600");
     let mut tasks = Vec::new();
-    for lane in client.lanes(options.watchers).await? {
-        let (client, shared, ask) = (client.clone(), shared.clone(), Ask::get(path.as_str()));
-        tasks.push(tokio::spawn(async move { watch(&client, lane, ask, &shared).await }));
+    for (number, lane) in client.lanes(options.watchers).await?.into_iter().enumerate() {
+        let (client, shared, awaited) = (client.clone(), shared.clone(), concern.seen(options));
+        let ask = Ask::get(format!("{path}{}", concern.selector(number)));
+        tasks.push(tokio::spawn(async move { watch(&client, lane, ask, &shared, awaited).await }));
     }
     let opened = Instant::now();
     while shared.open.load(Ordering::Acquire) < options.watchers {
@@ -50,9 +92,13 @@ pub(crate) async fn run(client: &Client, options: &Options) -> Result<(), Failur
     tokio::time::sleep(Duration::from_secs(1)).await;
     let held = resident(&options.pids).saturating_sub(before) / options.watchers.max(1) as u64;
     println!("{:12} watchers={} bytes_each={held}", "watch-open", options.watchers);
-    let phase = Phase::begin("watch", &options.pids);
+    let phase = Phase::begin(concern.phase(), &options.pids);
+    let turns = match concern {
+        Concern::All => options.objects,
+        Concern::One => options.watchers,
+    };
     for number in 0..options.updates {
-        update(client, lane, &base, number % options.objects, number, &shared).await?;
+        update(client, lane, &base, number % turns.max(1), number, &shared).await?;
     }
     let mut all = Tally::default();
     for task in tasks {
@@ -84,8 +130,14 @@ async fn update(
     }
 }
 
-/// Follows one watch until every update was seen.
-async fn watch(client: &Client, mut lane: Lane, ask: Ask, shared: &Shared) -> Result<Tally, Failure> {
+/// Follows one watch until all that is awaited was seen.
+async fn watch(
+    client: &Client,
+    mut lane: Lane,
+    ask: Ask,
+    shared: &Shared,
+    awaited: usize,
+) -> Result<Tally, Failure> {
     let mut response = lane.send(client.request(ask)?).await?;
     if !response.status().is_success() {
         return Err(format!("watch: {}", response.status()).into());
@@ -102,11 +154,11 @@ async fn watch(client: &Client, mut lane: Lane, ask: Ask, shared: &Shared) -> Re
             tally.latencies.extend(latency(line, shared));
         }
         rest.drain(..done);
-        if tally.latencies.len() >= shared.sent.len() {
+        if tally.latencies.len() >= awaited {
             return Ok(tally);
         }
     }
-    tally.failed = shared.sent.len() - tally.latencies.len();
+    tally.failed = awaited - tally.latencies.len();
     Ok(tally)
 }
 

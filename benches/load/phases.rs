@@ -75,7 +75,7 @@ async fn prepare(client: &Client, options: &Options) -> Result<(), Failure> {
 }
 
 /// All phases.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "create",
     "get",
     "list",

@@ -85,7 +85,7 @@ impl Snapshot {
             let key = event.entry.key();
             match &event.previous {
                 Some(previous) => self.objects.insert(key.clone(), previous.clone()),
-                None => self.objects.remove(&**key),
+                None => self.objects.remove(key),
             };
         }
         self.revision = revision;

@@ -154,6 +154,9 @@ impl ResourceCache {
         let current = self.store.current_revision().max(changed);
         if asked > current {
             Err(StoreError::Future { asked, current })
+        } else if asked < self.store.oldest_revision() {
+            // Memory may know it: a page must not live longer because nothing has changed since.
+            Ok(Past::Stored)
         } else if asked >= changed {
             Ok(Past::Now(live.snapshot(asked)?))
         } else if asked >= ring.floor() {

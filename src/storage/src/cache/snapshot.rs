@@ -111,10 +111,10 @@ const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
 
 impl Recent {
     pub(super) fn find(&mut self, revision: Revision) -> Option<Snapshot> {
-        self.0.retain(|(used, _)| used.elapsed() < KEPT_FOR);
+        self.0.retain(|(kept, _)| kept.elapsed() < KEPT_FOR);
         let at = self.0.iter().position(|(_, kept)| kept.revision == revision)?;
-        let (_, found) = self.0.remove(at)?;
-        self.keep(found.clone());
+        let (kept, found) = self.0.remove(at)?;
+        self.0.push_back((kept, found.clone()));
         Some(found)
     }
 

@@ -267,6 +267,22 @@ async fn old_pages_come_from_the_store_and_expire() {
 }
 
 #[tokio::test]
+async fn pages_of_what_has_not_changed_expire_too() {
+    let rig = Rig::new();
+    let at = rig.put("a", "1").await;
+    let key: Key = "/registry/minions/n".into();
+    for _ in 0..3 {
+        let value = Bytes::from_static(br#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}}"#);
+        rig.commit(vec![Op::Put { key: key.clone(), value, ttl: None }]).await;
+    }
+    assert_eq!(names(&rig.maps.snapshot_at(at).await.unwrap()), ["a=1"]);
+    rig.store.compact(at.next()).await.unwrap();
+    let gone = rig.maps.snapshot_at(at).await;
+    assert!(matches!(gone, Err(StoreError::Compacted { .. })), "{gone:?}");
+    assert_eq!(names(&rig.maps.snapshot_at(at.next()).await.unwrap()), ["a=1"]);
+}
+
+#[tokio::test]
 async fn a_watch_shows_all_that_follows_once() {
     let rig = Rig::new();
     let from = rig.put("a", "1").await;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use portcullis_api::field::ErrorList;
-use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
+use portcullis_api::{ApiError, GroupResource, Object, Result, Scope, Value, time};
 use serde_json::json;
 
 use crate::call::{Call, Write};
@@ -10,7 +10,7 @@ use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
 use crate::strategy::Strategy;
 use crate::verbs::update::{self, Change};
-use crate::{Response, respond};
+use crate::{Response, meta, respond};
 
 pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let output = negotiate::output(call.headers, &call.query, Endpoint::Plain)?;
@@ -22,6 +22,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
     let mut binding = decoded.object;
+    meta::ensure_namespace(&mut binding, Scope::Namespaced, &call.target.namespace)?;
     let name = pod_name(call, &binding)?;
     check(&binding)?;
     let write = Write::create(&name, &options);

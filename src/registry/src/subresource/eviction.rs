@@ -1,14 +1,29 @@
 //! `pods/NAME/eviction`: a deletion that pod disruption budgets may refuse.
+//!
+//! ```text
+//! decode -> admit -> find the budget -> spend one disruption of it -> mark the pod -> delete it
+//! ```
+//! A pod that is finished, pending or going already costs no disruption; one that is not ready may be free as
+//! well. What was free is deleted only as it was seen, since it may have become ready in between.
 
-use portcullis_api::selector::LabelSelector;
+mod budget;
+
+use std::borrow::Cow;
+
+use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, Object, Reason, Result, Value, time};
+use serde_json::json;
 
+use self::budget::Cost;
 use crate::call::{Call, Write};
 use crate::negotiate::{self, Endpoint};
 use crate::options::{DeleteOptions, WriteOptions};
 use crate::verbs::delete;
 use crate::verbs::update::{self, Change};
 use crate::{Response, respond};
+
+/// A pod that keeps changing is given up after so many attempts, as upstream.
+const ATTEMPTS: usize = 20;
 
 pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let output = negotiate::output(call.headers, &call.query, Endpoint::Plain)?;
@@ -24,116 +39,142 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     if *eviction.name() != *name {
         return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
     }
+    let dry_run = check_options(&eviction, &options)?;
     let write = Write::create(&name, &options);
     call.mutate(&write, &mut eviction, None).await?;
     let admitted = call.admit(&write, Some(eviction), None).await?;
     let eviction = admitted.into_object().unwrap_or_default();
     // What follows was admitted with it.
     call.follows = true;
-    let mut delete_options = match eviction.get("deleteOptions") {
+    let mut how = match eviction.get("deleteOptions") {
         Some(tree) => DeleteOptions::of_body(tree)?,
         None => DeleteOptions::default(),
     };
-    delete_options.dry_run |= options.dry_run;
-    let live = call.live(&name).await?.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
-    if !may_skip_budget(&live.object) {
-        spend_budget(call, &live.object, delete_options.dry_run).await?;
-    }
-    delete::run(call, &name, &delete_options).await?;
+    how.dry_run |= dry_run;
+    evict(call, &name, &how).await?;
     respond::created_status(call, output)
 }
 
+/// Whether nothing is to be written. The request and its body must not contradict each other.
+fn check_options(eviction: &Object, options: &WriteOptions) -> Result<bool> {
+    const UNREADABLE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
+    if eviction.at(&["deleteOptions", UNREADABLE]) == Some(&Value::Bool(true)) {
+        let path = Path::new("deleteOptions").child(UNREADABLE);
+        let why = "can not be set for pod eviction, try after removing the option";
+        let error = Error::invalid(&path, &Value::Bool(true), why);
+        return Err(ApiError::invalid("policy", "Eviction", eviction.name(), &[error]));
+    }
+    let body = eviction.at(&["deleteOptions", "dryRun"]).and_then(Value::as_array);
+    let body: Vec<&str> = body.into_iter().flatten().filter_map(Value::as_str).collect();
+    if options.dry_run && !body.is_empty() && body != ["All"] {
+        let body = body.join(" ");
+        let message = format!("Non-matching dry-run options in request and content: [All] and [{body}]");
+        return Err(ApiError::new(Reason::Unknown, message));
+    }
+    Ok(options.dry_run)
+}
+
+async fn evict(call: &mut Call<'_>, name: &str, how: &DeleteOptions) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let live = call.live(name).await?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+        if !is_free(&live.object) {
+            return evict_counted(call, &live.object, how).await;
+        }
+        let how = if is_over(&live.object) { Cow::Borrowed(how) } else { as_seen(how, &live.object) };
+        let chosen = matches!(how, Cow::Borrowed(_));
+        match mark_and_delete(call, name, &how).await {
+            Err(error) if error.reason() == Reason::Conflict && !chosen => {}
+            other => return other,
+        }
+    }
+    Err(ApiError::modified(&call.resource.gr, name))
+}
+
+/// Evicts a pod that runs.
+async fn evict_counted(call: &mut Call<'_>, pod: &Object, how: &DeleteOptions) -> Result<()> {
+    match budget::charge(call, pod, how.dry_run).await? {
+        Cost::Paid => mark_and_delete(call, pod.name(), how).await,
+        Cost::FreeWhileUnready(budget) => {
+            let seen = as_seen(how, pod);
+            let outcome = mark_and_delete(call, pod.name(), &seen).await;
+            let conflicts = outcome.as_ref().is_err_and(|error| error.reason() == Reason::Conflict);
+            if conflicts && how.resource_version.is_none() {
+                return Err(budget::still_processed(&budget));
+            }
+            outcome
+        }
+    }
+}
+
+/// The options, bound to the version that was seen unless the client chose one.
+fn as_seen<'o>(how: &'o DeleteOptions, pod: &Object) -> Cow<'o, DeleteOptions> {
+    if how.resource_version.is_some() {
+        return Cow::Borrowed(how);
+    }
+    let resource_version = Some(pod.resource_version().to_owned());
+    Cow::Owned(DeleteOptions { resource_version, ..how.clone() })
+}
+
 /// Finished, pending and already deleting pods do not count against a budget.
-fn may_skip_budget(pod: &Object) -> bool {
-    matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed" | "Pending") || pod.is_deleting()
+fn is_free(pod: &Object) -> bool {
+    is_over(pod) || pod.str_at(&["status", "phase"]) == "Pending"
 }
 
-async fn spend_budget(call: &mut Call<'_>, pod: &Object, dry_run: bool) -> Result<()> {
-    let budgets = matching_budgets(call, pod)?;
-    match budgets.as_slice() {
-        [] => Ok(()),
-        [budget] => decrement(call, budget, pod.name(), dry_run).await,
-        _ => {
-            let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-            let code = http::StatusCode::INTERNAL_SERVER_ERROR;
-            Err(ApiError::new(portcullis_api::Reason::Unknown, why).with_code(code))
-        }
+fn is_over(pod: &Object) -> bool {
+    matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed") || pod.is_deleting()
+}
+
+/// Says in the pod's status why it goes, and deletes it.
+async fn mark_and_delete(call: &mut Call<'_>, name: &str, how: &DeleteOptions) -> Result<()> {
+    if how.dry_run {
+        return delete::run(call, name, how).await.map(drop);
     }
-}
-
-fn matching_budgets(call: &Call<'_>, pod: &Object) -> Result<Vec<Object>> {
-    let budgets = call.redirect("policy", "v1", "poddisruptionbudgets")?;
-    let mut found = Vec::new();
-    for budget in call.registry.trees(budgets.resource, &call.target.namespace)? {
-        let selector = LabelSelector::from_object(budget.at(&["spec", "selector"]));
-        if selector.is_ok_and(|selector| selector.matches_object(pod)) {
-            found.push(budget);
-        }
-    }
-    Ok(found)
-}
-
-async fn decrement(call: &Call<'_>, budget: &Object, pod: &str, dry_run: bool) -> Result<()> {
-    let name = budget.name().to_owned();
-    let mut budgets = call.redirect("policy", "v1", "poddisruptionbudgets")?;
-    let strategy = budgets.resource.endpoint_strategy("status")?;
-    let options = WriteOptions::own("", dry_run);
+    let mut pods = call.redirect("", "v1", "pods")?;
+    let strategy = pods.resource.endpoint_strategy("status")?;
+    let options = WriteOptions::own("", false);
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
-        let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, &name))?;
-        disrupted(live, pod)
+        let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+        delete::check_preconditions(call, how, live)?;
+        Ok(marked(live))
     };
     let change = Change {
-        name: &name,
+        name,
         strategy,
         options: &options,
         may_create: false,
         expect_uid: "",
         produce: &produce,
     };
-    update::run(&mut budgets, &change).await.map(drop)
+    let written = update::run(&mut pods, &change).await?;
+    let mut how = Cow::Borrowed(how);
+    if how.resource_version.is_some() {
+        // The mark is this request's own doing.
+        how.to_mut().resource_version = Some(written.tree()?.resource_version().to_owned());
+    }
+    delete::run(call, name, &how).await.map(drop)
 }
 
-/// The budget with one disruption less allowed and the pod noted.
-fn disrupted(budget: &Object, pod: &str) -> Result<Object> {
-    let number = |field: &str| budget.at(&["status", field]).and_then(Value::as_i64).unwrap_or(0);
-    let refuse = |wait: u32| {
-        Err(ApiError::too_many_requests(
-            "Cannot evict pod as it would violate the pod's disruption budget.",
-            wait,
-        )
-        .with_causes(vec![portcullis_api::Cause {
-            reason: "DisruptionBudget".into(),
-            message: format!(
-                "The disruption budget {} needs {} healthy pods and has {} currently",
-                budget.name(),
-                number("desiredHealthy"),
-                number("currentHealthy")
-            ),
-            field: String::new(),
-        }]))
-    };
-    if number("observedGeneration") < budget.generation() {
-        let wait = "Cannot evict pod as it would violate the pod's disruption budget.";
-        let cause = portcullis_api::Cause {
-            reason: "DisruptionBudget".into(),
-            message: format!(
-                "The disruption budget {} is still being processed by the server.",
-                budget.name()
-            ),
-            field: String::new(),
-        };
-        return Err(ApiError::too_many_requests(wait, 10).with_causes(vec![cause]));
+fn marked(pod: &Object) -> Object {
+    const TYPE: &str = "DisruptionTarget";
+    let is_it = |condition: &Value| condition.get("type").and_then(Value::as_str) == Some(TYPE);
+    let mut new = pod.clone();
+    let listed = pod.at(&["status", "conditions"]).and_then(Value::as_array);
+    let mut conditions = listed.cloned().unwrap_or_default();
+    let known = conditions.iter().find(|condition| is_it(condition));
+    let known = known.filter(|known| known.get("status").and_then(Value::as_str) == Some("True"));
+    let since = known.and_then(|known| known.get("lastTransitionTime")).cloned();
+    let condition = json!({
+        "type": TYPE,
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastProbeTime": null,
+        "lastTransitionTime": since.unwrap_or_else(|| time::now_rfc3339().into()),
+    });
+    match conditions.iter().position(is_it).and_then(|at| conditions.get_mut(at)) {
+        Some(slot) => *slot = condition,
+        None => conditions.push(condition),
     }
-    let allowed = number("disruptionsAllowed");
-    if allowed < 0 {
-        let message = "pdb disruptions allowed is negative";
-        return Err(ApiError::new(Reason::Forbidden, message));
-    }
-    if allowed == 0 {
-        return refuse(0);
-    }
-    let mut new = budget.clone();
-    new.set_at(&["status", "disruptionsAllowed"], (allowed - 1).into());
-    new.set_at(&["status", "disruptedPods", pod], time::now_rfc3339().into());
-    Ok(new)
+    new.set_at(&["status", "conditions"], Value::Array(conditions));
+    new
 }

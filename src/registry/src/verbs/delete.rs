@@ -193,7 +193,8 @@ fn check_namespace_preconditions(call: &Call<'_>, options: &DeleteOptions, live:
     Ok(())
 }
 
-fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<()> {
+/// 409 unless the object is the one the client means.
+pub(crate) fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, live: &Object) -> Result<()> {
     // Upstream writes the kind where the resource belongs; clients compare the words.
     let kind = call.resource.stored_kind().gvk();
     let kind = GroupResource::new(kind.gv.group.clone(), kind.kind.clone());

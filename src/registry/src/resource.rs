@@ -160,21 +160,24 @@ impl Resource {
         ApiError::unavailable(format!("the cache of {} is loading", self.gr))
     }
 
-    /// Brings what an apply made into normal form; what it drops is warned of, or refused when strict.
+    /// Brings what an apply of `config` made into normal form; what it drops is warned of, or refused when
+    /// strict. `again` makes the tree once more.
     ///
     /// # Errors
     /// What upstream says of an applied tree that no object of the kind can hold.
     pub(crate) fn normalize_applied(
         &self,
         object: &mut Object,
+        config: &Object,
         validation: FieldValidation,
+        again: impl FnOnce() -> Result<Object>,
     ) -> Result<Vec<String>> {
-        let gvk = self.gvk();
-        let place = format!("{}/{}", object.namespace(), object.name());
-        let problems = self.kind.normalize(object, validation).map_err(|error| {
+        let problems = self.kind.normalize_applied(object, validation, again)?.map_err(|why| {
+            let portcullis_api::Gvk { gv, kind } = self.gvk();
+            let (namespace, name) = (config.namespace(), config.name());
             let message = format!(
-                "failed to convert new object ({place}; {gvk}) to proper version: {}",
-                error.message()
+                "failed to convert new object ({namespace}/{name}; {}/{}, Kind={kind}) to proper version: {why}",
+                gv.group, gv.version
             );
             ApiError::new(portcullis_api::Reason::Unknown, message)
         })?;

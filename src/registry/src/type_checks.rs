@@ -106,9 +106,13 @@ async fn apply(registry: &Registry, resource: &Arc<Resource>, config: &Object) -
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, config.name()))?;
         let tracker = call.resource.tracker("status");
-        let request = managed::Request { manager: MANAGER, force: true, config, now: &time::now_rfc3339() };
-        let mut new = tracker.apply(request, Some(live))?;
-        call.resource.normalize_applied(&mut new, options.field_validation)?;
+        let now = time::now_rfc3339();
+        let merge = || {
+            let request = managed::Request { manager: MANAGER, force: true, config, now: &now };
+            tracker.apply(request, Some(live))
+        };
+        let mut new = merge()?;
+        call.resource.normalize_applied(&mut new, config, options.field_validation, merge)?;
         call.resource.kind.fill_defaults(&mut new)?;
         call.resource.kind.forget_empties(&mut new);
         Ok(new)

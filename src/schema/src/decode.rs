@@ -8,6 +8,7 @@
 mod at;
 mod body;
 mod empties;
+mod fit;
 mod identity;
 mod json;
 mod metadata;
@@ -112,7 +113,7 @@ impl Kind {
     /// Reads JSON text as an object of this kind. An absent `apiVersion` or `kind` is filled in.
     pub fn decode(&self, body: &[u8], validation: FieldValidation) -> Result<Decoded, DecodeError> {
         let text = valid_utf8(body);
-        let result = match self.read(Json::new(&text), validation) {
+        let result = match self.read(Reader::new(Json::new(&text), notes(validation))) {
             Ok(read) => return read.judge(self, &text),
             Err(Stop::Malformed) => Err(Stop::Malformed),
             // What is reported depends on the rest of the text: is it JSON, and of which kind?
@@ -154,10 +155,28 @@ impl Kind {
         Ok(decoded.problems)
     }
 
+    /// Like [`Kind::normalize`] for a tree that upstream turns into Go's structs without text between them,
+    /// which names unknown fields in alphabetical order and leaves out the keys of maps around them.
+    pub fn convert(
+        &self,
+        object: &mut Object,
+        validation: FieldValidation,
+    ) -> Result<Vec<String>, DecodeError> {
+        let value = Value::Object(std::mem::take(object.map_mut()));
+        let identity = Identity::of(&value);
+        let decoded = self.decode_from(Reader::new(Tree::new(value), notes(validation)).converting(), identity)?;
+        *object = decoded.object;
+        Ok(decoded.problems)
+    }
+
     /// Reads a tree as an object of this kind, and uses it up.
     pub fn decode_tree(&self, value: Value, validation: FieldValidation) -> Result<Decoded, DecodeError> {
         let identity = Identity::of(&value);
-        match self.read(Tree::new(value), validation) {
+        self.decode_from(Reader::new(Tree::new(value), notes(validation)), identity)
+    }
+
+    fn decode_from(&self, reader: Reader<Tree>, identity: Identity) -> Result<Decoded, DecodeError> {
+        match self.read(reader) {
             Ok(read) => read.judge(self, ""),
             Err(Stop::Malformed) => {
                 Err(DecodeError::Unrecognized { message: "exceeded max depth".to_owned() })
@@ -169,8 +188,7 @@ impl Kind {
         }
     }
 
-    fn read<'a, S: Source<'a>>(&self, source: S, validation: FieldValidation) -> Result<Read, Stop> {
-        let mut reader = Reader::new(source, validation != FieldValidation::Ignore);
+    fn read<'a, S: Source<'a>>(&self, mut reader: Reader<S>) -> Result<Read, Stop> {
         let mut members = Members::new(self.root_struct());
         let mut identity = Identity::default();
         match reader.source.token()? {
@@ -195,6 +213,11 @@ impl Kind {
         reader.source.end()?;
         Ok(Read { members, identity, problems: reader.finish() })
     }
+}
+
+/// Whether unknown and duplicate fields are noted.
+fn notes(validation: FieldValidation) -> bool {
+    validation != FieldValidation::Ignore
 }
 
 /// What was read from well-formed text.

@@ -105,6 +105,34 @@ impl Schema {
         }
     }
 
+    /// Brings what an apply made into normal form, as upstream does without text between tree and structs;
+    /// `again` makes the tree once more where it does not fit at once.
+    ///
+    /// # Errors
+    /// What upstream says of a tree that no object of the kind can hold.
+    pub fn normalize_applied<E>(
+        &self,
+        object: &mut Object,
+        validation: FieldValidation,
+        again: impl FnOnce() -> Result<Object, E>,
+    ) -> Result<Result<Vec<String>, String>, E> {
+        let kind = match self {
+            Self::BuiltIn(kind) => kind,
+            Self::Custom(kind) => {
+                return Ok(kind.normalize(object, validation).map_err(|error| error.message().to_owned()));
+            }
+        };
+        if let Ok(problems) = kind.convert(object, validation) {
+            return Ok(Ok(problems));
+        }
+        *object = again()?;
+        let Gvk { gv, kind: word } = kind.gvk();
+        Ok(kind.fit(object, validation).map_err(|why| {
+            let known = format!("{}/{}, Kind={word}", gv.group, gv.version);
+            format!("unable to convert unstructured object to {known}: {why}")
+        }))
+    }
+
     /// Fills in the defaults of a tree in normal form.
     ///
     /// # Errors

@@ -92,6 +92,13 @@ impl Struct {
         self.fields.binary_search_by(|field| field.json.cmp(json)).ok()
     }
 
+    /// The fields in the order of Go's struct.
+    pub fn in_go_order(&self) -> impl Iterator<Item = &Field> {
+        let mut fields: Vec<&Field> = self.fields.iter().collect();
+        fields.sort_unstable_by_key(|field| field.order);
+        fields.into_iter()
+    }
+
     /// The Go name without its package: `PodSpec`.
     pub fn short_name(&self) -> &'static str {
         self.go_name.rsplit('.').next().unwrap_or_default()
@@ -118,6 +125,8 @@ pub struct Field {
     pub omit: Omit,
     /// The Go structs that JSON inlines around it, joined with dots; empty for none.
     pub inlined: &'static str,
+    /// Its place in Go's struct, which is where it stands in what Go writes.
+    pub order: u16,
     /// Its place in protobuf.
     pub proto: Proto,
     /// How apply merges the list or map.

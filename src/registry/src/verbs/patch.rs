@@ -75,6 +75,11 @@ pub(crate) fn patched(call: &mut Call<'_>, schema: &Schema, patch: &Patch, live:
 
 /// A patch cannot rename or move an object.
 pub(crate) fn check_identity(call: &Call<'_>, new: &Object, name: &str) -> Result<()> {
+    if new.name().is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
+    }
     if new.name() != name {
         let message =
             format!("the name of the object ({}) does not match the name on the URL ({name})", new.name());
@@ -104,10 +109,14 @@ pub(crate) async fn apply(
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let tracker = call.resource.tracker(&call.target.subresource);
         let (manager, force, now) = (&*options.field_manager, options.force, time::now_rfc3339());
-        let request = managed::Request { manager, force, config: &config.object, now: &now };
-        let mut new = tracker.apply(request, live)?;
+        let merge = || {
+            let request = managed::Request { manager, force, config: &config.object, now: &now };
+            tracker.apply(request, live)
+        };
+        let mut new = merge()?;
         call.warnings.extend(config.warnings(options.field_validation)?);
-        let problems = call.resource.normalize_applied(&mut new, options.field_validation)?;
+        let problems =
+            call.resource.normalize_applied(&mut new, &config.object, options.field_validation, merge)?;
         call.warnings.extend(problems);
         call.resource.kind.fill_defaults(&mut new)?;
         call.resource.kind.forget_empties(&mut new);

@@ -49,12 +49,22 @@ impl<'p> At<'p> {
 
     /// The place in a strict problem: `spec.containers[0].foo`.
     pub(super) fn strict_path(&self, last: &str) -> String {
+        self.path(last, true)
+    }
+
+    /// The same without the keys of maps: `spec.devices[0].capacity.foo`.
+    pub(super) fn keyless_path(&self, last: &str) -> String {
+        self.path(last, false)
+    }
+
+    fn path(&self, last: &str, keys: bool) -> String {
         let mut path = String::new();
         for step in self.steps() {
             match step {
                 Step::Root | Step::Nested => {}
                 Step::Field(_, field) => push_name(&mut path, field.json),
-                Step::Key(key) => push_name(&mut path, key),
+                Step::Key(key) if keys => push_name(&mut path, key),
+                Step::Key(_) => {}
                 Step::Index(index) => {
                     let _infallible = write!(path, "[{index}]");
                 }

@@ -39,6 +39,8 @@ pub(super) struct Reader<S> {
     types: &'static Types,
     /// Whether unknown and duplicate fields are noted.
     strict: bool,
+    /// Whether problems are told as [`crate::Kind::convert`] tells them.
+    converting: bool,
     problems: Vec<String>,
     error: Option<String>,
     depth: usize,
@@ -46,11 +48,20 @@ pub(super) struct Reader<S> {
 
 impl<'a, S: Source<'a>> Reader<S> {
     pub(super) fn new(source: S, strict: bool) -> Self {
-        Self { source, types: types(), strict, problems: Vec::new(), error: None, depth: 0 }
+        Self { source, types: types(), strict, converting: false, problems: Vec::new(), error: None, depth: 0 }
+    }
+
+    /// Tells problems as [`crate::Kind::convert`] does.
+    pub(super) fn converting(mut self) -> Self {
+        self.converting = true;
+        self
     }
 
     /// The strict problems, or the first error of type.
-    pub(super) fn finish(self) -> Result<Vec<String>, String> {
+    pub(super) fn finish(mut self) -> Result<Vec<String>, String> {
+        if self.converting {
+            self.problems.sort_unstable();
+        }
         match self.error {
             Some(error) => Err(error),
             None => Ok(self.problems),
@@ -251,7 +262,11 @@ impl<'a, S: Source<'a>> Reader<S> {
         if !self.strict || self.problems.len() >= MAX_PROBLEMS {
             return;
         }
-        let problem = format!("{what} field {}", go_quote(&at.strict_path(name)));
+        let problem = if self.converting {
+            format!("{what} field \"{}\"", at.keyless_path(name))
+        } else {
+            format!("{what} field {}", go_quote(&at.strict_path(name)))
+        };
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }

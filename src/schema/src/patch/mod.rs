@@ -9,7 +9,6 @@ mod body;
 mod configuration;
 mod json;
 mod merge;
-mod misfit;
 mod strategic;
 
 use portcullis_api::field::{Error, Path};
@@ -141,9 +140,18 @@ impl Patch {
     /// patch or its result, are refused or warned of as the request asks.
     pub fn run(&self, schema: &Schema, current: &Object) -> Result<Patched, ApiError> {
         let mut object = self.apply(schema, current)?;
-        let problems = schema
-            .normalize(&mut object, self.validation)
-            .map_err(|error| self.unfit(schema, current, error.message()))?;
+        let problems = match (&self.content, schema.built_in()) {
+            (Content::Strategic(_), Some(kind)) => match kind.convert(&mut object, self.validation) {
+                Ok(problems) => problems,
+                Err(_) => {
+                    object = self.apply(schema, current)?;
+                    kind.fit(&mut object, self.validation).map_err(|why| self.unfit(schema, current, &why))?
+                }
+            },
+            _ => schema
+                .normalize(&mut object, self.validation)
+                .map_err(|error| self.unfit(schema, current, error.message()))?,
+        };
         let warnings: Vec<String> = self.notes.iter().cloned().chain(problems).collect();
         if warnings.is_empty() || self.validation != FieldValidation::Strict {
             return Ok(Patched { object, warnings });
@@ -152,15 +160,9 @@ impl Patch {
         Err(self.refusal(&self.shown(schema, current), &why))
     }
 
-    /// 422 for a result that does not fit the types; `why` is what a decoder says of it.
+    /// 422 for a result that does not fit the types; `why` is what is said of it.
     fn unfit(&self, schema: &Schema, current: &Object, why: &str) -> ApiError {
-        let misfit = match (&self.content, schema.built_in()) {
-            (Content::Strategic(_), Some(kind)) => {
-                self.apply(schema, current).ok().and_then(|tree| misfit::first(kind.root(), tree.map()))
-            }
-            _ => None,
-        };
-        self.refusal(&self.shown(schema, current), misfit.as_deref().unwrap_or(why))
+        self.refusal(&self.shown(schema, current), why)
     }
 
     /// What an error shows: the patched tree before it was made fit, or the strategic patch itself.

@@ -73,7 +73,23 @@ fn directed(directive: &Value, mut patch: Map<String, Value>) -> Outcome<Map<Str
 }
 
 fn unknown_directive(directive: &Value, map: &Map<String, Value>) -> Failure {
-    Failure::Other(format!("unknown patch type: {} in map: {}", go_plain(directive), go_map(map)))
+    Failure::Other(format!("unknown patch type: {} in map: {}", go_text(directive), go_map(map)))
+}
+
+/// A value as Go's `%s` prints it, which marks what is no text.
+fn go_text(value: &Value) -> String {
+    match value {
+        Value::Null => "%!s(<nil>)".to_owned(),
+        Value::Bool(truth) => format!("%!s(bool={truth})"),
+        Value::Number(number) if number.is_f64() => format!("%!s(float64={})", go_plain(value)),
+        Value::Number(number) => format!("%!s(int64={number})"),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let members = map.iter().map(|(name, value)| format!("{name}:{}", go_text(value)));
+            format!("map[{}]", members.collect::<Vec<_>>().join(" "))
+        }
+    }
 }
 
 /// `$retainKeys` names all fields that stay; the patch may set no others.

@@ -30,6 +30,9 @@ impl Types {
 }
 
 fn head(line: &'static str, mut fields: Vec<Field>) -> Struct {
+    for (order, field) in (0..).zip(&mut fields) {
+        field.order = order;
+    }
     fields.sort_unstable_by_key(|field| field.json);
     let mut cells = line.split('\t');
     let mut cell = || cells.next().unwrap_or_default();
@@ -58,6 +61,7 @@ fn field(line: &'static str, known: &HashMap<&'static str, StructId>) -> Field {
         pointer,
         omit,
         inlined,
+        order: 0,
         proto,
         list,
         keys,

@@ -83,6 +83,16 @@ fn objects_take_directives() {
     assert_eq!(patch(&tree, &labels("replace")).unwrap()["metadata"]["labels"], json!({"b": "2"}));
     assert_eq!(patch(&tree, &labels("delete")).unwrap()["metadata"]["labels"], json!({}));
     assert_eq!(patch(&tree, &labels("x")).unwrap_err(), "unknown patch type: x in map: map[$patch:x b:2]");
+    for (odd, shown) in [
+        (json!(5), "%!s(int64=5)"),
+        (json!(1.5), "%!s(float64=1.5)"),
+        (json!(null), "%!s(<nil>)"),
+        (json!([true, "a"]), "[%!s(bool=true) a]"),
+        (json!({"a": 1}), "map[a:%!s(int64=1)]"),
+    ] {
+        let why = unknown_directive(&odd, &Map::new());
+        assert_eq!(why, Failure::Other(format!("unknown patch type: {shown} in map: map[]")));
+    }
     assert_eq!(
         patch(&tree, &json!({"metadata": {"labels": {"a": null, "c": null}}})).unwrap()["metadata"]["labels"],
         json!({})

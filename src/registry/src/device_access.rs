@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_api::field::{Error, Path};
-use portcullis_api::{ApiError, GroupResource, Object, Result, Value, names};
+use portcullis_api::{GroupResource, Object, Value, names};
 use portcullis_authz::attributes::Resource;
 use portcullis_authz::{Attributes, forbidden};
 
@@ -19,30 +19,23 @@ const ADMIN_LABEL: &str = "resource.kubernetes.io/admin-access";
 const REQUESTS: [&str; 3] = ["spec", "devices", "requests"];
 const NODE_EXTRA: &str = "authentication.kubernetes.io/node-name";
 
-/// Refuses a write to a claim or a template whose writer, or namespace, lacks what it takes.
-///
-/// # Errors
-/// 422 in upstream's words.
-pub(crate) fn check(call: &Call<'_>, new: &Object, old: Option<&Object>) -> Result<()> {
+/// Refuses a write to a claim or a template whose writer, or namespace, lacks what it takes; told before what
+/// is wrong with the object itself.
+pub(crate) fn check(call: &Call<'_>, new: &Object, old: Option<&Object>, errors: &mut Vec<Error>) {
     let gr = &call.resource.gr;
     if &*gr.group != GROUP {
-        return Ok(());
+        return;
     }
-    let mut errors = Vec::new();
     match (&*gr.resource, &*call.target.subresource, old) {
-        (CLAIMS, "status", Some(old)) => status(call, new, old, &mut errors),
-        (CLAIMS, "", None) => administration(call, list(new, &REQUESTS), &mut errors),
+        (CLAIMS, "status", Some(old)) => status(call, new, old, errors),
+        (CLAIMS, "", None) => administration(call, list(new, &REQUESTS), errors),
         ("resourceclaimtemplates", "", None) => {
             // Upstream tells the place in the claims that are made of the template.
             let requests = list(new, &["spec", "spec", "devices", "requests"]);
-            administration(call, requests, &mut errors);
+            administration(call, requests, errors);
         }
         _ => {}
     }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    Err(ApiError::invalid(GROUP, &call.resource.kind.gvk().kind, new.name(), &errors))
 }
 
 fn status(call: &Call<'_>, new: &Object, old: &Object, errors: &mut Vec<Error>) {

@@ -35,7 +35,10 @@ impl FieldSelector {
                 .ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{part}'"))?;
             Ok(FieldTerm { field: field.into(), equal, value: unescape(value)?.into() })
         });
-        Self::of(terms.collect::<Result<_, String>>()?)
+        // As upstream, a term that compares nothing with nothing selects everything.
+        let mut terms = terms.collect::<Result<Vec<_>, String>>()?;
+        terms.retain(|term| !term.field.is_empty() || !term.value.is_empty());
+        Self::of(terms)
     }
 
     /// A selector of terms.

@@ -51,6 +51,11 @@ pub fn conditions(group: &str, resource: &str, object: &Value) -> Option<Value> 
     (group.is_empty() && resource == "pods").then(|| pods::conditions(Tree::new(object))).flatten()
 }
 
+/// Whether a kind has no printer, and so shows its name and creation time.
+pub fn has_no_printer(group: &str, resource: &str) -> bool {
+    matches!(columns(group, resource), [_, created] if created.name == "Created At")
+}
+
 /// What the rows of a table are sorted by, beside the order of the list (flow schemas by precedence).
 pub fn rank(group: &str, resource: &str, object: &Value) -> i64 {
     match (group, resource) {

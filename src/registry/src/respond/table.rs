@@ -48,8 +48,18 @@ pub(crate) fn table(
         rows.push((rank, row(resource, version, include, &object)));
     }
     rows.sort_by_key(|(rank, _)| *rank);
-    let rows = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(assemble(&columns(resource), version, meta, rows, has_headers(query)))
+    let rows: Vec<Value> = rows.into_iter().map(|(_, row)| row).collect();
+    let mut table = assemble(&columns(resource), version, meta, rows, has_headers(query));
+    drop_no_rows(resource, &mut table);
+    Ok(table)
+}
+
+/// Upstream's printer of last resort starts from no list of rows at all, and so shows `null`.
+fn drop_no_rows(resource: &Resource, table: &mut Value) {
+    let bare = resource.custom().is_none() && print::has_no_printer(&resource.gr.group, &resource.gr.resource);
+    if let Some(rows) = table.get_mut("rows").filter(|rows| bare && rows.as_array().is_some_and(Vec::is_empty)) {
+        *rows = Value::Null;
+    }
 }
 
 /// A table that has no rows yet.

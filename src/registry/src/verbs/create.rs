@@ -121,14 +121,15 @@ fn already_there(call: &Call<'_>, name: &str) -> Option<ApiError> {
 }
 
 fn name_taken(call: &Call<'_>, name: &str, generated: bool) -> ApiError {
-    let taken = ApiError::already_exists(&call.resource.gr, name);
-    if !generated {
-        return taken;
-    }
     let gr = &call.resource.gr;
-    let message = format!(
-        "{gr} \"{name}\" already exists, the server was not able to generate a unique name for the object"
-    );
+    let mut message = format!("{gr} \"{name}\" already exists");
+    if generated {
+        message.push_str(", the server was not able to generate a unique name for the object");
+    }
+    let key = call.resource.key(&call.target.namespace, name);
+    if call.resource.entry(&key).ok().flatten().is_some_and(|entry| entry.is_deleting()) {
+        message.insert_str(0, "object is being deleted: ");
+    }
     ApiError::new(Reason::AlreadyExists, message).about(gr, name)
 }
 
@@ -144,6 +145,7 @@ fn before_create(call: &mut Call<'_>, object: &mut Object) -> Result<()> {
         call.warnings.extend(strategy.early_warnings(object));
         strategy.prepare_create(object);
         let mut errors = Vec::new();
+        crate::device_access::check(call, object, None, &mut errors);
         strategy.validate(object, &mut errors);
         if errors.is_empty() {
             crate::parameters::check(call, object, None, &mut errors);

@@ -200,6 +200,7 @@ fn before_update(call: &mut Call<'_>, strategy: &dyn Strategy, new: &mut Object,
         kinds::meta::carry_over(new, old);
         let mut errors = Vec::new();
         kinds::meta::before_update(new, old, scope == Scope::Namespaced, &mut errors);
+        crate::device_access::check(call, new, Some(old), &mut errors);
         let warnings = strategy.judge_update(new, old, &mut errors);
         if errors.is_empty() {
             crate::parameters::check(call, new, Some(old), &mut errors);

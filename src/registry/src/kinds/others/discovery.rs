@@ -9,7 +9,7 @@ use super::kind::{Kind, differs, set_generation};
 use super::names::domain_name;
 use super::tree::part;
 use crate::kinds::Row;
-use crate::kinds::check::{At, immutable_as, items, one_of_required, text, texts};
+use crate::kinds::check::{At, immutable_as, items, one_of, one_of_required, text, texts};
 use crate::kinds::meta;
 
 /// The strategies of the group.
@@ -85,7 +85,11 @@ fn ports(ports: &Value, errors: &mut ErrorList) {
             here.child("name").duplicate(errors, name);
         }
         seen.push(name);
-        one_of_required(text(port, "protocol"), &["SCTP", "TCP", "UDP"], here.child("protocol"), errors);
+        let protocol = here.child("protocol");
+        match port.get("protocol").and_then(Value::as_str) {
+            None => protocol.required(errors, ""),
+            Some(given) => one_of(given, &["SCTP", "TCP", "UDP"], protocol, errors),
+        }
         if let Some(protocol) = port.get("appProtocol").and_then(Value::as_str) {
             here.child("appProtocol").rule(errors, protocol, names::qualified_name);
         }

@@ -5,6 +5,7 @@ use portcullis_api::{Object, Value, names};
 
 use super::super::super::check::{At, IMMUTABLE, int, items, legacy_ip, text};
 use super::super::super::meta;
+use super::super::diff::internal;
 use super::options::Options;
 use super::{reported, update};
 
@@ -134,7 +135,9 @@ fn addresses(new: &Value, old: &Value, list: &str, at: At<'_>, errors: &mut Erro
     }
     let v6 = addresses.iter().filter(|address| address.contains(':')).count();
     if addresses.len() > 2 || v6 != 1 {
-        at.invalid(errors, new.get(list), "may specify no more than one IP for each IP family");
+        let kind = if list == "hostIPs" { "[]HostIP" } else { "[]PodIP" };
+        let words = "may specify no more than one IP for each IP family";
+        at.invalid(errors, internal(kind, new.get(list)), words);
     }
 }
 

@@ -3,6 +3,7 @@
 use portcullis_admission::policies::{Compiler, Part};
 use portcullis_api::field::ErrorList;
 use portcullis_api::{Object, Value, names};
+use portcullis_schema::custom::path::JsonPath;
 
 use super::rules::{self, FAILURE_POLICIES, REINVOCATION_POLICIES};
 use crate::kinds::check::{At, items, one_of, one_of_required, text};
@@ -39,10 +40,14 @@ fn status(new: &Object, _old: &Object, errors: &mut ErrorList) {
     let here = at.child("typeChecking.expressionWarnings");
     for (i, warning) in items(sub(status, "typeChecking"), "expressionWarnings").iter().enumerate() {
         let here = here.index(i);
-        for (field, value) in ["warning", "fieldRef"].map(|field| (field, text(warning, field))) {
-            if value.trim().is_empty() && (field == "fieldRef" || value.is_empty()) {
-                here.child(field).required(errors, "");
-            }
+        if text(warning, "warning").is_empty() {
+            here.child("warning").required(errors, "");
+        }
+        let (reference, here) = (text(warning, "fieldRef").trim(), here.child("fieldRef"));
+        if reference.is_empty() {
+            here.required(errors, "");
+        } else if let Err(why) = JsonPath::parse(reference) {
+            here.invalid(errors, reference, format!("invalid JSONPath: {why}"));
         }
     }
     conditions::all(status, at.child("conditions"), errors);

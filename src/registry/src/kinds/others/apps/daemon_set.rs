@@ -35,7 +35,8 @@ pub(super) static KIND: Kind = Kind::namespaced(meta::dns_subdomain, create)
     .warns(|new, old| template::warnings(new, old, false));
 
 /// Their status.
-pub(super) static STATUS: Status = Status::new(status);
+pub(super) static STATUS: Status =
+    Status::new(status).on_update(|new, old| set_template_generation(new, template_generation(old)));
 
 const OWNER: Owner = Owner { word: "daemonset", nonsense: "", kind: "DaemonSet" };
 

@@ -198,7 +198,8 @@ impl Change<'_> {
             );
         }
         let ready = int(self.new, "ready");
-        if ready > int(self.new, "active") && self.changed(&["ready", "active"]) {
+        let told = self.new.get("ready").is_some();
+        if told && ready > int(self.new, "active") && self.changed(&["ready", "active"]) {
             status.child("ready").invalid(errors, ready, "cannot set more ready pods than active");
         }
     }

@@ -75,7 +75,7 @@ fn request(new: &Object, old: Option<&Object>, errors: &mut ErrorList) {
     let spec = part(new, "spec");
     let at = At::root("spec");
     if let Err(why) = readable_request(text(spec, "request")) {
-        at.child("request").invalid(errors, text(spec, "request"), why);
+        at.child("request").invalid(errors, spec.get("request").filter(|sent| *sent != ""), why);
     }
     usages(spec, old, at.child("usages"), errors);
     let signer = text(spec, "signerName");

@@ -201,6 +201,13 @@ impl ApiError {
         error
     }
 
+    /// 415 for a body in a format that no patch has.
+    pub fn no_such_format() -> Self {
+        let mut error = Self::new(Reason::UnsupportedMediaType, "415: Unsupported Media Type");
+        error.0.details = Some(Details::default());
+        error
+    }
+
     /// 404 for an object.
     pub fn not_found(resource: &GroupResource, name: &str) -> Self {
         Self::new(Reason::NotFound, format!("{resource} \"{name}\" not found")).about(resource, name)

@@ -80,7 +80,7 @@ pub(crate) fn dedup_owner_references(object: &mut Object) -> Option<String> {
     *refs = seen;
     (!repeated.is_empty()).then(|| {
         format!(
-            ".metadata.ownerReferences contains duplicate entries, API server dedups owner references in 1.20+, \
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, \
              and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
             repeated.join(", ")
         )

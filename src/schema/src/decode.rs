@@ -164,7 +164,8 @@ impl Kind {
     ) -> Result<Vec<String>, DecodeError> {
         let value = Value::Object(std::mem::take(object.map_mut()));
         let identity = Identity::of(&value);
-        let decoded = self.decode_from(Reader::new(Tree::new(value), notes(validation)).converting(), identity)?;
+        let decoded =
+            self.decode_from(Reader::new(Tree::new(value), notes(validation)).converting(), identity)?;
         *object = decoded.object;
         Ok(decoded.problems)
     }
@@ -251,6 +252,11 @@ fn untyped(text: &str) -> Result<Untyped, Option<String>> {
         Err(Stop::Refused(message)) => Err(Some(message)),
         Err(Stop::Malformed) => Err(None),
     }
+}
+
+/// What Go says of a text that is no JSON; none if it is.
+pub fn json_mistake(text: &[u8]) -> Option<String> {
+    syntax::mistake(text)
 }
 
 /// The text of a body; every byte that is not UTF-8 becomes a replacement character, as in Go.

@@ -4,7 +4,7 @@
 //! before them. A kind's own rules start with [`object_meta`] (with its rule for names) or
 //! [`object_meta_update`], so that some mistakes are told twice, as upstream does.
 
-use portcullis_api::field::{ErrorList, go_quote};
+use portcullis_api::field::{ErrorList, Raw, go_quote};
 use portcullis_api::{Object, Value, names};
 
 use super::check::{At, IMMUTABLE, flag, immutable, int, items, non_negative, text, texts};
@@ -12,7 +12,13 @@ use super::check::{At, IMMUTABLE, flag, immutable, int, items, non_negative, tex
 const ANNOTATIONS_MAX: usize = 256 * 1024;
 const FIELD_MANAGER_MAX: usize = 128;
 const SUBRESOURCE_MAX: usize = 256;
-const OF_EXTENSIONS: [&str; 2] = ["apiextensions.k8s.io/", "apiregistration.k8s.io/"];
+const UNLISTED: [&str; 5] = [
+    "admissionregistration.k8s.io/",
+    "apiextensions.k8s.io/",
+    "apiregistration.k8s.io/",
+    "coordination.k8s.io/",
+    "node.k8s.io/",
+];
 const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
 /// A rule for names; the flag tells that the text is only the start of a name (`generateName`).
@@ -193,10 +199,18 @@ fn owner_references(meta: &Value, at: At<'_>, errors: &mut ErrorList) {
                     "Only one reference can have Controller set to true. \
                      Found \"true\" in references for {first} and {controller}"
                 );
-                at.invalid(errors, meta.get("ownerReferences"), message);
+                let shown: Vec<String> = references.iter().map(shown_owner).collect();
+                at.invalid(errors, Raw(format!("[{}]", shown.join(","))), message);
             }
         }
     }
+}
+
+/// A reference with its members in the order in which Go writes them.
+fn shown_owner(reference: &Value) -> String {
+    const ORDER: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let members = ORDER.iter().filter_map(|key| Some(format!("\"{key}\":{}", reference.get(*key)?)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 fn owner_reference(reference: &Value, at: At<'_>, errors: &mut ErrorList) {
@@ -228,10 +242,9 @@ fn finalizers(meta: &Value, at: At<'_>, errors: &mut ErrorList) {
     }
 }
 
-/// Finalizers without a domain must be known ones.
-/// Finalizers as the core demands them; the servers of extensions demand less of their own kinds.
+/// Finalizers without a domain must be known ones: a rule of the core that some groups have not taken over.
 fn kube_finalizers(new: &Object, errors: &mut ErrorList) {
-    if OF_EXTENSIONS.iter().any(|group| new.api_version().starts_with(group)) {
+    if UNLISTED.iter().any(|group| new.api_version().starts_with(group)) {
         return;
     }
     let meta = At::root("metadata");

@@ -28,6 +28,12 @@ pub(crate) struct DeleteOptions {
     pub(crate) dry_run: bool,
 }
 
+/// Upstream's words for options of a kind that there is not.
+pub(crate) fn no_such_options(kind: &str, version: &str) -> String {
+    const SCHEME: &str = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";
+    format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"{SCHEME}\"")
+}
+
 impl DeleteOptions {
     /// The options in a body, which upstream prefers over the query whenever there is one.
     pub(crate) fn of_body(body: &Value) -> Result<Self> {
@@ -35,9 +41,7 @@ impl DeleteOptions {
         let kind = body.get("kind").and_then(Value::as_str).unwrap_or("DeleteOptions");
         if kind != "DeleteOptions" {
             let shown = if api_version.is_empty() { "v1" } else { api_version };
-            return Err(ApiError::bad_request(format!(
-                "no kind \"{kind}\" is registered for version \"{shown}\" in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:30\""
-            )));
+            return Err(ApiError::bad_request(no_such_options(kind, shown)));
         }
         let preconditions = body.get("preconditions");
         let text = |of: Option<&Value>, key: &str| of?.get(key)?.as_str().map(str::to_owned);

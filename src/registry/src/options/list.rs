@@ -90,6 +90,11 @@ impl ListOptions {
         if self.send_initial_events.is_some() && rv_match != "NotOlderThan" {
             forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
         }
+        let begins = rv_match.is_empty() && self.send_initial_events.is_none();
+        if begins && matches!(&*self.resource_version, "" | "0") && !self.cont.is_empty() {
+            // Such a watch begins with the present state, by default values that a token contradicts.
+            forbid("resourceVersionMatch is forbidden when continue is provided");
+        }
         if !rv_match.is_empty() {
             if self.send_initial_events.is_none() {
                 forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");

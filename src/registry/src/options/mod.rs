@@ -5,7 +5,7 @@ mod list;
 mod query;
 mod write;
 
-pub(crate) use delete::{DeleteOptions, Propagation};
+pub(crate) use delete::{DeleteOptions, Propagation, no_such_options};
 pub(crate) use list::{ListOptions, RvMatch};
 pub(crate) use query::Query;
 pub(crate) use write::WriteOptions;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use portcullis_api::field::go_quote;
 use portcullis_api::{ApiError, Object, Result, Value};
 use serde_json::{Map, json};
 
@@ -27,7 +28,11 @@ impl Include {
             "" | "Metadata" => Ok(Self::Metadata),
             "Object" => Ok(Self::Object),
             "None" => Ok(Self::None),
-            other => Err(ApiError::bad_request(format!("unrecognized includeObject value: {other:?}"))),
+            other => Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {}: \
+                 must be 'Metadata', 'Object', 'None', or empty",
+                go_quote(other)
+            ))),
         }
     }
 }
@@ -56,8 +61,11 @@ pub(crate) fn table(
 
 /// Upstream's printer of last resort starts from no list of rows at all, and so shows `null`.
 fn drop_no_rows(resource: &Resource, table: &mut Value) {
-    let bare = resource.custom().is_none() && print::has_no_printer(&resource.gr.group, &resource.gr.resource);
-    if let Some(rows) = table.get_mut("rows").filter(|rows| bare && rows.as_array().is_some_and(Vec::is_empty)) {
+    let bare =
+        resource.custom().is_none() && print::has_no_printer(&resource.gr.group, &resource.gr.resource);
+    if let Some(rows) =
+        table.get_mut("rows").filter(|rows| bare && rows.as_array().is_some_and(Vec::is_empty))
+    {
         *rows = Value::Null;
     }
 }

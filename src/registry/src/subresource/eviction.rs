@@ -137,14 +137,8 @@ async fn mark_and_delete(call: &mut Call<'_>, name: &str, how: &DeleteOptions) -
         delete::check_preconditions(call, how, live)?;
         Ok(marked(live))
     };
-    let change = Change {
-        name,
-        strategy,
-        options: &options,
-        may_create: false,
-        expect_uid: "",
-        produce: &produce,
-    };
+    let change =
+        Change { name, strategy, options: &options, may_create: false, expect_uid: "", produce: &produce };
     let written = update::run(&mut pods, &change).await?;
     let mut how = Cow::Borrowed(how);
     if how.resource_version.is_some() {

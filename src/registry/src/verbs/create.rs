@@ -1,7 +1,7 @@
 //! POST of an object: decode, own the fields, admit, name, validate, commit.
 
 use http::StatusCode;
-use portcullis_api::{ApiError, Object, Reason, Result, Scope, Verb};
+use portcullis_api::{ApiError, Object, Reason, Result, Scope, Value, Verb};
 use portcullis_audit::ObjectRef;
 use portcullis_schema::decode::FieldValidation;
 
@@ -100,7 +100,15 @@ async fn attempt(
     if options.dry_run {
         // A token that is not stored is good for nothing.
         call.minted = None;
-        return already_there(call, &name).map_or(Ok(Ok(Written::dry(admitted).into_created())), Err);
+        if let Some(taken) = already_there(call, &name) {
+            return Err(taken);
+        }
+        let shown = Written::dry(admitted).into_created();
+        // Upstream only looks at the version where it writes.
+        return match version.as_ref().and_then(Value::as_str) {
+            Some(version) => shown.showing(&["metadata", "resourceVersion"], version.to_owned()).map(Ok),
+            None => Ok(Ok(shown)),
+        };
     }
     if call.info.verb == Verb::Create && version.is_some_and(|version| version != "0") {
         return Err(versioned_create());

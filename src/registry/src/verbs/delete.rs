@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 use portcullis_api::{ApiError, GroupResource, Object, Result, Value, time};
-use portcullis_schema::decode::FieldValidation;
+use portcullis_schema::decode::{FieldValidation, MediaType};
 
 use crate::call::{Call, Live};
 use crate::door::{Effect, Written};
@@ -39,8 +39,24 @@ pub(crate) async fn options(call: &mut Call<'_>) -> Result<DeleteOptions> {
     let (group, version) = if built_in { (&*gv.group, &*gv.version) } else { ("", "v1") };
     let kind = portcullis_schema::kind_named(group, version, "DeleteOptions")
         .ok_or_else(|| ApiError::internal("the DeleteOptions kind is not built in"))?;
-    let decoded = portcullis_schema::decode::decode_body(kind, &body, media, FieldValidation::Ignore)?;
+    let decoded = match media {
+        MediaType::Json => kind.decode(&body, FieldValidation::Ignore),
+        MediaType::Yaml => kind.decode_yaml(&body, FieldValidation::Ignore),
+        MediaType::Protobuf => kind.decode_protobuf(&body, FieldValidation::Ignore),
+    };
+    // Upstream reads these by themselves, without the sentence it has for other bodies.
+    let decoded = decoded.map_err(|error| {
+        ApiError::bad_request(unknown_options(&body).unwrap_or_else(|| error.message().to_owned()))
+    })?;
     DeleteOptions::of_body(&decoded.object.into())
+}
+
+/// What is said of a body of another kind; its scheme knows nothing but options.
+fn unknown_options(body: &[u8]) -> Option<String> {
+    let tree: Value = serde_json::from_slice(body).ok()?;
+    let kind = tree.get("kind")?.as_str().filter(|kind| !matches!(*kind, "" | "DeleteOptions"))?;
+    let version = tree.get("apiVersion").and_then(Value::as_str).filter(|version| !version.is_empty());
+    Some(crate::options::no_such_options(kind, version.unwrap_or("meta.k8s.io/v1")))
 }
 
 /// What a deletion came to.

@@ -1,7 +1,7 @@
 //! GET of one object.
 
 use http::StatusCode;
-use portcullis_api::{ApiError, Result};
+use portcullis_api::{ApiError, Reason, Result};
 use portcullis_storage::Revision;
 
 use crate::call::Call;
@@ -12,7 +12,12 @@ use crate::{Response, respond};
 /// Serves a get of a named object.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let output = negotiate::output_of(call, Endpoint::Object)?;
-    call.registry.reach(call.query.text("resourceVersion")).await?;
+    let version = call.query.text("resourceVersion");
+    // Events have no watch cache upstream, and so the words of its storage.
+    if call.resource.is("", "events") || call.resource.is("events.k8s.io", "events") {
+        parse_listed_version(version)?;
+    }
+    call.registry.reach(version).await?;
     let name = &*call.target.name;
     let key = call.resource.key(&call.target.namespace, name);
     let entry = call.resource.entry(&key)?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
@@ -35,10 +40,20 @@ impl crate::Registry {
     }
 }
 
-/// Reads a `resourceVersion`; `None` when it is empty.
+/// Reads the `resourceVersion` of a list.
 ///
 /// # Errors
 /// 400 in upstream's words.
+pub(crate) fn parse_listed_version(text: &str) -> Result<Option<Revision>> {
+    let refused =
+        |error: ApiError| ApiError::bad_request(format!("invalid resource version: {}", error.message()));
+    parse_version(text).map_err(refused)
+}
+
+/// Reads a `resourceVersion`; `None` when it is empty.
+///
+/// # Errors
+/// 500 without a reason, as upstream answers gets and watches.
 pub(crate) fn parse_version(text: &str) -> Result<Option<Revision>> {
     if text.is_empty() {
         return Ok(None);
@@ -50,7 +65,7 @@ pub(crate) fn parse_version(text: &str) -> Result<Option<Revision>> {
             let message = format!(
                 "resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: invalid syntax"
             );
-            Err(ApiError::bad_request(message))
+            Err(ApiError::new(Reason::Unknown, message))
         }
     }
 }

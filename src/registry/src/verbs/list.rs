@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::GeneralPurpose;
+use base64::engine::general_purpose::{NO_PAD, URL_SAFE_NO_PAD};
+use base64::{Engine as _, alphabet};
 use http::StatusCode;
 use portcullis_api::selector::UnknownField;
 use portcullis_api::{ApiError, Result};
@@ -12,7 +13,7 @@ use portcullis_storage::{Entry, Revision, Snapshot, StoreError, Trait};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::get::parse_version;
+use super::get::parse_listed_version;
 use crate::call::Call;
 use crate::custom::Serving;
 use crate::door::{future_revision, storage_error};
@@ -21,6 +22,10 @@ use crate::options::{ListOptions, RvMatch};
 use crate::resource::Resource;
 use crate::respond::ListMeta;
 use crate::{Response, respond};
+
+/// Like Go's decoder, indifferent to the bits that the last character does not need.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// So many custom objects are converted together.
 const BATCH: usize = 500;
@@ -153,7 +158,7 @@ async fn start(call: &Call<'_>, options: &ListOptions) -> Result<Start> {
         };
         return Ok(Start { snapshot, after: Some(after), before });
     }
-    let asked = parse_version(&options.resource_version)?;
+    let asked = parse_listed_version(&options.resource_version)?;
     let exact = match (asked, options.rv_match) {
         (Some(revision), Some(RvMatch::Exact)) => Some(revision),
         (Some(revision), None) if options.limit > 0 && !revision.is_unset() => Some(revision),
@@ -247,9 +252,13 @@ impl Continue {
     }
 
     fn decode(text: &str, resource_version: &str) -> Result<Self> {
-        let invalid = |why: String| ApiError::bad_request(format!("continue key is not valid: {why}"));
-        let json = URL_SAFE_NO_PAD.decode(text).map_err(|error| invalid(error.to_string()))?;
-        let token: Self = serde_json::from_slice(&json).map_err(|error| invalid(error.to_string()))?;
+        let invalid = |why: String| {
+            ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
+        };
+        let json = LENIENT.decode(text).map_err(|error| invalid(error.to_string()))?;
+        let mistake = || portcullis_schema::decode::json_mistake(&json);
+        let token: Self = serde_json::from_slice(&json)
+            .map_err(|error| invalid(mistake().unwrap_or_else(|| error.to_string())))?;
         if token.v != "meta.k8s.io/v1" {
             return Err(invalid(format!("server does not recognize this encoded version {:?}", token.v)));
         }

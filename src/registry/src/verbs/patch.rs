@@ -12,8 +12,6 @@ use crate::negotiate::{self, Endpoint};
 use crate::options::WriteOptions;
 use crate::{Response, meta, respond};
 
-const FORMATS: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
-
 /// Custom objects have no strategic merge patches.
 const CUSTOM_FORMATS: &str =
     "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
@@ -40,7 +38,7 @@ pub(crate) fn format(call: &Call<'_>) -> Result<PatchType> {
     let format = PatchType::from_content_type(call.content_type());
     // The scale of a custom object is a built-in kind, but upstream reads its patches as those of the object.
     let custom = call.resource.custom().is_some();
-    let refused = || unsupported(if custom { CUSTOM_FORMATS } else { FORMATS });
+    let refused = || if custom { unsupported(CUSTOM_FORMATS) } else { ApiError::no_such_format() };
     format.filter(|format| !custom || *format != PatchType::Strategic).ok_or_else(refused)
 }
 
@@ -56,7 +54,7 @@ async fn patch(
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
         let mut new = patched(call, &call.resource.kind, &parsed, live)?;
-        check_identity(call, &new, name)?;
+        check_identity(call, &mut new, name)?;
         call.own_fields(options, Some(live), &mut new)?;
         Ok(new)
     };
@@ -74,7 +72,8 @@ pub(crate) fn patched(call: &mut Call<'_>, schema: &Schema, patch: &Patch, live:
 }
 
 /// A patch cannot rename or move an object.
-pub(crate) fn check_identity(call: &Call<'_>, new: &Object, name: &str) -> Result<()> {
+pub(crate) fn check_identity(call: &Call<'_>, new: &mut Object, name: &str) -> Result<()> {
+    meta::ensure_namespace(new, call.resource.scope(), &call.target.namespace)?;
     if new.name().is_empty() {
         return Err(ApiError::bad_request(format!(
             "the name of the object ({name} based on URL) was undeterminable: name must be provided"
@@ -83,14 +82,6 @@ pub(crate) fn check_identity(call: &Call<'_>, new: &Object, name: &str) -> Resul
     if new.name() != name {
         let message =
             format!("the name of the object ({}) does not match the name on the URL ({name})", new.name());
-        return Err(ApiError::bad_request(message));
-    }
-    let namespace = &*call.target.namespace;
-    if !new.namespace().is_empty() && !call.resource.is("", "namespaces") && new.namespace() != namespace {
-        let message = format!(
-            "the namespace of the object ({}) does not match the namespace on the URL ({namespace})",
-            new.namespace()
-        );
         return Err(ApiError::bad_request(message));
     }
     Ok(())
@@ -125,7 +116,7 @@ pub(crate) async fn apply(
             meta::wipe_system_fields(&mut new);
             meta::ensure_namespace(&mut new, call.resource.scope(), &call.target.namespace)?;
         }
-        check_identity(call, &new, name)?;
+        check_identity(call, &mut new, name)?;
         Ok(new)
     };
     let change = Change { name, strategy, options, may_create, expect_uid: "", produce: &produce };

@@ -41,7 +41,9 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
 
 fn check_name(object: &Object, name: &str) -> Result<()> {
     let message = match object.name() {
-        "" => return Err(ApiError::bad_request("name must be provided")),
+        "" => {
+            format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
+        }
         same if same == name => return Ok(()),
         other => format!("the name of the object ({other}) does not match the name on the URL ({name})"),
     };

@@ -48,7 +48,15 @@ pub(super) struct Reader<S> {
 
 impl<'a, S: Source<'a>> Reader<S> {
     pub(super) fn new(source: S, strict: bool) -> Self {
-        Self { source, types: types(), strict, converting: false, problems: Vec::new(), error: None, depth: 0 }
+        Self {
+            source,
+            types: types(),
+            strict,
+            converting: false,
+            problems: Vec::new(),
+            error: None,
+            depth: 0,
+        }
     }
 
     /// Tells problems as [`crate::Kind::convert`] does.

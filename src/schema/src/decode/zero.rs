@@ -11,6 +11,8 @@ pub(super) fn shown(field: &Field, value: Option<Value>) -> Option<Value> {
         Some(value) if field.pointer || !is_empty(&field.ty, &value) => Some(value),
         // What was sent empty is owned by who sent it; it becomes nil when it is stored.
         Some(value) if is_never_nil(field) && !value.is_null() => Some(value),
+        // An empty list of owners is a wish: it is taken out again where owners are kept.
+        Some(Value::Array(owners)) if field.go == "[]v1.ManagedFieldsEntry" => Some(Value::Array(owners)),
         _ => field.shown_when_absent().then(|| zero_field(field)),
     }
 }

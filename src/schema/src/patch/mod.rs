@@ -95,7 +95,10 @@ impl Patch {
             }
             PatchType::Merge => {
                 let refuse = |why: &str| undecodable(strict, if strict { why } else { "Invalid JSON Patch" });
-                Content::Merge(object(read(&refuse)?, strict, &refuse, &mut notes)?)
+                match object(read(&refuse)?, strict, &refuse, &mut notes)? {
+                    Value::Null => return Err(ApiError::bad_request("Invalid JSON Patch")),
+                    patch => Content::Merge(patch),
+                }
             }
             PatchType::Strategic => {
                 let refuse = |why: &str| ApiError::bad_request(why);
@@ -141,10 +144,12 @@ impl Patch {
     pub fn run(&self, schema: &Schema, current: &Object) -> Result<Patched, ApiError> {
         let mut object = self.apply(schema, current)?;
         let problems = match (&self.content, schema.built_in()) {
-            (Content::Strategic(_), Some(kind)) => match kind.convert(&mut object, self.validation) {
+            (Content::Strategic(_), Some(kind)) => match kind.convert(nameless(&mut object), self.validation)
+            {
                 Ok(problems) => problems,
                 Err(_) => {
                     object = self.apply(schema, current)?;
+                    nameless(&mut object);
                     kind.fit(&mut object, self.validation).map_err(|why| self.unfit(schema, current, &why))?
                 }
             },
@@ -177,6 +182,16 @@ impl Patch {
     fn refusal(&self, shown: &str, why: &str) -> ApiError {
         ApiError::invalid("", "", "", &[Error::invalid(&Path::new("patch"), shown, why)])
     }
+}
+
+/// The object without the names of its kind: what a strategic patch says there, upstream overlooks.
+fn nameless(object: &mut Object) -> &mut Object {
+    for name in ["apiVersion", "kind"] {
+        if object.get(name).is_some_and(Value::is_string) {
+            object.map_mut().remove(name);
+        }
+    }
+    object
 }
 
 /// Applies the operations of a JSON patch to a tree; nothing if a test among them fails. What comes out is not in

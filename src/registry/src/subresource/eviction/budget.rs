@@ -148,13 +148,16 @@ fn exhaust(budget: &mut Object) {
 fn why_none(budget: &Object) -> String {
     let name = budget.name();
     let text = |field: &str| {
-        let condition = condition(budget).filter(|c| c.get("status").and_then(Value::as_str) == Some("False"));
+        let condition =
+            condition(budget).filter(|c| c.get("status").and_then(Value::as_str) == Some("False"));
         condition.and_then(|c| c.get(field)).and_then(Value::as_str).unwrap_or_default()
     };
     let (reason, message) = (text("reason"), text("message"));
     let (healthy, desired) = (number(budget, "currentHealthy"), number(budget, "desiredHealthy"));
     if reason == "SyncFailed" && !message.is_empty() {
-        format!("The disruption budget {name} does not allow evicting pods currently because it failed sync: {message}")
+        format!(
+            "The disruption budget {name} does not allow evicting pods currently because it failed sync: {message}"
+        )
     } else if healthy <= desired {
         format!("The disruption budget {name} needs {desired} healthy pods and has {healthy} currently")
     } else if !message.is_empty() {

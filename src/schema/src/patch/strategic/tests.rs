@@ -90,8 +90,8 @@ fn objects_take_directives() {
         (json!([true, "a"]), "[%!s(bool=true) a]"),
         (json!({"a": 1}), "map[a:%!s(int64=1)]"),
     ] {
-        let why = unknown_directive(&odd, &Map::new());
-        assert_eq!(why, Failure::Other(format!("unknown patch type: {shown} in map: map[]")));
+        let refused = patch(&tree, &json!({"metadata": {"labels": {"$patch": odd}}})).unwrap_err();
+        assert!(refused.starts_with(&format!("unknown patch type: {shown} in map: ")), "{refused}");
     }
     assert_eq!(
         patch(&tree, &json!({"metadata": {"labels": {"a": null, "c": null}}})).unwrap()["metadata"]["labels"],

@@ -269,6 +269,7 @@ async fn old_pages_come_from_the_store_and_expire() {
 #[tokio::test]
 async fn pages_of_what_has_not_changed_expire_too() {
     let rig = Rig::new();
+    rig.maps.ready().await.unwrap();
     let at = rig.put("a", "1").await;
     let key: Key = "/registry/minions/n".into();
     for _ in 0..3 {

@@ -15,6 +15,7 @@ use portcullis_storage::Store;
 use super::auditing::Auditing;
 use super::authentication::{Credentials, authenticator, signing_key};
 use super::health;
+use super::ledger::Ledger;
 use super::options::ServeOptions;
 use super::paths::DataDir;
 use super::platform::Platform;
@@ -25,10 +26,6 @@ use super::{Failure, authorization};
 
 /// How often it is written down when user tokens were last used.
 const RECORD_USES: Duration = Duration::from_secs(60);
-/// How soon a certificate that was issued beside the API is in the ledger.
-const WRITE_DOWN: Duration = Duration::from_secs(5);
-/// Records of what ended early are looked for every so many times, which is every minute.
-const SWEEP_EVERY: u64 = 12;
 /// How long a shutdown waits for what is in flight.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -40,6 +37,7 @@ pub(crate) struct Running {
     registry: Arc<Registry>,
     platform: Arc<Platform>,
     audit: Auditing,
+    ledger: Ledger,
     upkeep: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -127,6 +125,7 @@ pub(crate) async fn assemble(
         .bind(address)
         .await
         .map_err(|error| super::preflight::bind_failure(address, &error))?;
+    let ledger = Ledger::new(registry.clone(), pki.clone());
     let upkeep = vec![
         stored.keep(Arc::downgrade(&registry)),
         tokio::spawn(platform.clone().keep(registry.clone())),
@@ -135,9 +134,9 @@ pub(crate) async fn assemble(
         reloader.run(),
         tokio::spawn(keep_fair(registry.clone(), fairness)),
         tokio::spawn(record_uses(registry.clone())),
-        tokio::spawn(keep_ledger(registry.clone(), pki.clone())),
+        tokio::spawn(ledger.clone().keep()),
     ];
-    Ok(Running { server, pki, store, registry, platform, audit, upkeep })
+    Ok(Running { server, pki, store, registry, platform, audit, ledger, upkeep })
 }
 
 /// Tells discovery and OpenAPI of custom resources, now and whenever they change.
@@ -169,7 +168,12 @@ impl Running {
 
     /// Writes down the certificates there are: none of them is used before.
     pub(crate) async fn write_down_certificates(&self) -> Result<(), Failure> {
-        write_down(&self.registry, &self.pki).await
+        self.ledger.write_down().await
+    }
+
+    /// What is stored.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Where clients reach the server.
@@ -179,10 +183,10 @@ impl Running {
 
     /// Drains, then releases everything in the reverse order.
     pub(crate) async fn shutdown(self) -> Result<(), Failure> {
-        let Self { server, store, registry, platform, audit, upkeep, .. } = self;
+        let Self { server, store, registry, platform, audit, ledger, upkeep, .. } = self;
         upkeep.iter().for_each(tokio::task::JoinHandle::abort);
         platform.leave(&registry).await;
-        drop(registry);
+        drop((registry, ledger));
         server.shutdown(DRAIN).await;
         audit.close().await;
         store.close().await.map_err(|error| Failure::caused("the store was not closed cleanly", &error))
@@ -203,32 +207,6 @@ async fn record_uses(registry: Arc<Registry>) {
             tracing::warn!(why, "Last uses of tokens are not written down");
         }
     }
-}
-
-/// Writes down the certificates that are issued beside the API, and forgets credentials that ended early.
-async fn keep_ledger(registry: Arc<Registry>, pki: Arc<Pki>) {
-    for times in 1_u64.. {
-        tokio::time::sleep(WRITE_DOWN).await;
-        if let Err(failure) = write_down(&registry, &pki).await {
-            tracing::warn!(why = %failure, "Certificates of the installation are not in the ledger");
-        }
-        if times.is_multiple_of(SWEEP_EVERY)
-            && let Err(error) = registry.sweep_ledger().await
-        {
-            let why = error.log().unwrap_or(error.message());
-            tracing::warn!(why, "Records of credentials that ended early stay");
-        }
-    }
-}
-
-async fn write_down(registry: &Registry, pki: &Pki) -> Result<(), Failure> {
-    let all = pki
-        .all_issued(jiff::Timestamp::now())
-        .map_err(|error| Failure::caused("the certificates cannot be listed", &error))?;
-    registry
-        .write_down_certificates(&all)
-        .await
-        .map_err(|error| api_failure("the certificates are not written down", &error))
 }
 
 /// The address with a free port where none is named: the documents that name it are made before it is
@@ -301,7 +279,7 @@ fn advertised(address: SocketAddr) -> String {
     SocketAddr::new(ip, address.port()).to_string()
 }
 
-fn api_failure(what: &str, error: &portcullis_api::ApiError) -> Failure {
+pub(crate) fn api_failure(what: &str, error: &portcullis_api::ApiError) -> Failure {
     Failure::because(what, error.log().unwrap_or_else(|| error.message()))
 }
 

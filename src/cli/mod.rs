@@ -19,6 +19,7 @@ mod engine;
 mod failure;
 mod health;
 mod identity;
+mod ledger;
 mod lifetime;
 mod logging;
 mod memory;

@@ -24,6 +24,7 @@ mod trust;
 
 pub use bearer_key::{Algorithm, SigningKey, VerifyingKey};
 pub use error::Error;
+pub use handed::Seen;
 pub use issue::{Issued, KeyPem, Overrides, Sites};
 pub use leaf::{Leaf, MAX_GROUPS, MAX_NAME_BYTES};
 pub use peer::{InProcessIdentity, Peer, PresentedChain, VerifiedChain};

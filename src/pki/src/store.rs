@@ -10,11 +10,12 @@ use portcullis_api::UserInfo;
 use tracing::warn;
 
 use crate::bearer_key::{Algorithm, SigningKey, VerifyingKey};
+use crate::handed::{self, Seen};
 use crate::issue::{self, Authority, Issued, KeyPem, Overrides, Sites};
 use crate::profile::{Profile, TokenKey};
 use crate::renew::{due, renew_at};
 use crate::tls::LiveCertificate;
-use crate::{Error, InProcessIdentity, Leaf, Result, files, handed};
+use crate::{Error, InProcessIdentity, Leaf, Result, files};
 
 /// What [`Pki::open_or_issue`] needs to know.
 #[derive(Clone, Debug, Default)]
@@ -82,10 +83,21 @@ impl Pki {
     /// Every certificate of this installation that has not ended, each with its profile: what is stored, and what
     /// was handed out.
     pub fn all_issued(&self, now: Timestamp) -> Result<Vec<(Leaf, String)>> {
-        let stored = self.list()?.into_iter().map(|entry| (entry.leaf, entry.profile.to_owned()));
-        let mut all = handed::read(&self.directory, now)?;
-        all.extend(stored.filter(|(leaf, _)| leaf.not_after > now));
-        Ok(all)
+        self.newly_issued(&mut Seen::default(), now)
+    }
+
+    /// Those of all that were not seen before. Whoever could not use them begins with a new [`Seen`].
+    pub fn newly_issued(&self, seen: &mut Seen, now: Timestamp) -> Result<Vec<(Leaf, String)>> {
+        seen.begin();
+        let mut new = handed::read(&self.directory, seen, now)?;
+        for profile in Profile::all()? {
+            let Some(path) = self.path(profile, "crt") else { continue };
+            if let Some(leaf) = seen.read(&path)?.filter(|leaf| leaf.not_after > now) {
+                new.push((leaf, profile.name.clone()));
+            }
+        }
+        seen.end();
+        Ok(new)
     }
 
     /// The identity of a part of this process: the one a certificate of the profile would give it.

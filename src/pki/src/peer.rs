@@ -42,9 +42,16 @@ impl Peer {
 pub struct PresentedChain {
     certificates: Vec<CertificateDer<'static>>,
     leaf: Result<Arc<Leaf>, String>,
+    /// By what the certificates above the leaf are named where they are revoked.
+    above: Vec<Named>,
     trust: Arc<ClientTrust>,
     users: Memory,
     front_proxies: Memory,
+}
+
+struct Named {
+    fingerprint: String,
+    serial: String,
 }
 
 #[derive(Default)]
@@ -79,7 +86,9 @@ impl PresentedChain {
             Some(first) if within_bounds(&certificates) => Leaf::parse(first).map(Arc::new),
             _ => Err("the chain is too long".to_owned()),
         };
-        Self { certificates, leaf, trust, users: Memory::default(), front_proxies: Memory::default() }
+        let above =
+            if leaf.is_ok() { certificates.iter().skip(1).filter_map(named).collect() } else { Vec::new() };
+        Self { certificates, leaf, above, trust, users: Memory::default(), front_proxies: Memory::default() }
     }
 
     /// What the leaf says, believed or not; `Err` says why it cannot be read.
@@ -93,7 +102,10 @@ impl PresentedChain {
         if now > leaf.not_after {
             return Err(Refusal::Expired(leaf.not_after));
         }
-        if self.trust.is_revoked(leaf) {
+        // Whoever is revoked vouches for nobody any more.
+        if self.trust.is_revoked(&leaf.fingerprint, &leaf.serial)
+            || self.above.iter().any(|one| self.trust.is_revoked(&one.fingerprint, &one.serial))
+        {
             return Err(Refusal::Revoked);
         }
         let memory = match purpose {
@@ -112,7 +124,9 @@ impl PresentedChain {
             .map(|()| Arc::new(VerifiedChain { leaf: leaf.clone(), user: OnceLock::new() }));
         // A chain that becomes valid later must be asked again, so that verdict is not kept.
         if !matches!(outcome, Err(Refusal::NotYetValid(_))) {
-            let believed_until = self.next_change(now);
+            let believed_until = anchors
+                .next_change(now)
+                .map_or(self.next_change(now), |change| change.min(self.next_change(now)));
             memory.0.store(Some(Arc::new(Verdict {
                 generation: anchors.generation,
                 believed_until,
@@ -130,6 +144,12 @@ impl PresentedChain {
         });
         ends.filter(|end| *end >= now).min().unwrap_or(now)
     }
+}
+
+/// What cannot be read has no name, and verifies nothing.
+fn named(der: &CertificateDer<'_>) -> Option<Named> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
+    Some(Named { fingerprint: crate::leaf::fingerprint(der), serial: hex::encode(parsed.raw_serial()) })
 }
 
 impl fmt::Debug for PresentedChain {

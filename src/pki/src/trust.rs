@@ -35,6 +35,9 @@ pub enum Refusal {
     /// No authority is configured for the purpose.
     #[error("no authority is configured")]
     NoAuthority,
+    /// The time of every authority for the purpose is over, or has not begun.
+    #[error("no authority's own certificate is valid now")]
+    AuthoritiesOver,
     /// No authority of ours signed it.
     #[error("the certificate is signed by no known authority")]
     UnknownAuthority,
@@ -57,8 +60,8 @@ pub enum Refusal {
 
 /// Says which certificates are no longer to be believed. Asked on every request: it must be cheap.
 pub trait Revoked: Send + Sync + 'static {
-    /// Whether this certificate was revoked.
-    fn is_revoked(&self, leaf: &Leaf) -> bool;
+    /// Whether the certificate with this SHA-256 and serial number was revoked.
+    fn is_revoked(&self, fingerprint: &str, serial: &str) -> bool;
 }
 
 /// Revokes nothing.
@@ -66,7 +69,7 @@ pub trait Revoked: Send + Sync + 'static {
 pub struct NothingRevoked;
 
 impl Revoked for NothingRevoked {
-    fn is_revoked(&self, _leaf: &Leaf) -> bool {
+    fn is_revoked(&self, _fingerprint: &str, _serial: &str) -> bool {
         false
     }
 }
@@ -133,11 +136,11 @@ impl Marks {
 }
 
 impl Revoked for RevocationList {
-    fn is_revoked(&self, leaf: &Leaf) -> bool {
+    fn is_revoked(&self, fingerprint: &str, serial: &str) -> bool {
         let marks = self.0.load();
         !marks.all.is_empty()
-            && (marks.all.contains(&Mark::Fingerprint(leaf.fingerprint.clone()))
-                || marks.all.contains(&Mark::serial(&leaf.serial)))
+            && (marks.all.contains(&Mark::Fingerprint(fingerprint.to_owned()))
+                || marks.all.contains(&Mark::serial(serial)))
     }
 }
 
@@ -154,8 +157,17 @@ pub(crate) struct Anchors {
 }
 
 struct Authorities {
-    certificates: Vec<CertificateDer<'static>>,
+    certificates: Vec<Authority>,
+    lists: Vec<CertificateRevocationListDer<'static>>,
+    /// Believes all of them.
     verifier: Arc<dyn ClientCertVerifier>,
+}
+
+struct Authority {
+    der: CertificateDer<'static>,
+    key: Vec<u8>,
+    not_before: Timestamp,
+    not_after: Timestamp,
 }
 
 impl ClientTrust {
@@ -183,20 +195,16 @@ impl ClientTrust {
     pub fn front_proxy_shares_authority(&self) -> bool {
         let anchors = self.anchors.load();
         let (Some(users), Some(proxies)) = (&anchors.users, &anchors.front_proxies) else { return false };
-        let key = |der: &CertificateDer<'_>| -> Option<Vec<u8>> {
-            let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
-            Some(parsed.public_key().raw.to_vec())
-        };
-        let known: Vec<_> = users.certificates.iter().map(key).collect();
-        proxies.certificates.iter().map(key).any(|k| known.contains(&k))
+        let known: Vec<_> = users.certificates.iter().map(|one| &one.key).collect();
+        proxies.certificates.iter().any(|one| known.contains(&&one.key))
     }
 
     pub(crate) fn anchors(&self) -> arc_swap::Guard<Arc<Anchors>> {
         self.anchors.load()
     }
 
-    pub(crate) fn is_revoked(&self, leaf: &Leaf) -> bool {
-        self.revoked.is_revoked(leaf)
+    pub(crate) fn is_revoked(&self, fingerprint: &str, serial: &str) -> bool {
+        self.revoked.is_revoked(fingerprint, serial)
     }
 }
 
@@ -221,6 +229,13 @@ impl Anchors {
         })
     }
 
+    /// When the time of some authority begins or ends next.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let all = [&self.users, &self.front_proxies].into_iter().flatten();
+        let times = all.flat_map(|some| &some.certificates).flat_map(|one| [one.not_before, one.not_after]);
+        times.filter(|time| *time >= now).min()
+    }
+
     /// Verifies a chain as `now`, for client authentication.
     pub(crate) fn verify(
         &self,
@@ -237,7 +252,7 @@ impl Anchors {
         let (first, rest) = chain.split_first().ok_or(Refusal::UnknownAuthority)?;
         let seconds = u64::try_from(now.as_second()).unwrap_or_default();
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        match authorities.verifier.verify_client_cert(first, rest, time) {
+        match authorities.at(now)?.verify_client_cert(first, rest, time) {
             Ok(_verified) => Ok(()),
             Err(error) => Err(refusal(&error, leaf)),
         }
@@ -250,22 +265,54 @@ impl Authorities {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|e| refused(e.to_string()))?;
-        let mut roots = RootCertStore::empty();
-        for certificate in &certificates {
-            roots.add(certificate.clone()).map_err(|e| refused(e.to_string()))?;
-        }
+        let certificates: Vec<_> =
+            certificates.into_iter().map(Authority::read).collect::<Result<_, _>>().map_err(&refused)?;
         let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|e| refused(e.to_string()))?;
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), tls::provider())
-            .with_crls(lists)
-            .only_check_end_entity_revocation()
-            .allow_unknown_revocation_status()
-            .enforce_revocation_expiration()
-            .build()
-            .map_err(|e| refused(e.to_string()))?;
-        Ok(Self { certificates, verifier })
+        let verifier = verifier(certificates.iter(), &lists).map_err(refused)?;
+        Ok(Self { certificates, lists, verifier })
     }
+
+    /// What those believe whose own time it is: like upstream's, an authority whose time is over vouches for nobody.
+    fn at(&self, now: Timestamp) -> Result<Arc<dyn ClientCertVerifier>, Refusal> {
+        let is_valid = |one: &&Authority| one.not_before <= now && now <= one.not_after;
+        if self.certificates.iter().all(|one| is_valid(&one)) {
+            return Ok(self.verifier.clone());
+        }
+        if !self.certificates.iter().any(|one| is_valid(&one)) {
+            return Err(Refusal::AuthoritiesOver);
+        }
+        verifier(self.certificates.iter().filter(is_valid), &self.lists).map_err(Refusal::Invalid)
+    }
+}
+
+impl Authority {
+    fn read(der: CertificateDer<'static>) -> Result<Self, String> {
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|e| e.to_string())?;
+        let at = |seconds: i64| Timestamp::from_second(seconds).map_err(|e| e.to_string());
+        let not_before = at(parsed.validity().not_before.timestamp())?;
+        let not_after = at(parsed.validity().not_after.timestamp())?;
+        let key = parsed.public_key().raw.to_vec();
+        Ok(Self { der, key, not_before, not_after })
+    }
+}
+
+/// Believes these authorities. Every certificate of a chain is looked up in the lists of whoever signed it.
+fn verifier<'a>(
+    authorities: impl Iterator<Item = &'a Authority>,
+    lists: &[CertificateRevocationListDer<'static>],
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority.der.clone()).map_err(|e| e.to_string())?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), tls::provider())
+        .with_crls(lists.iter().cloned())
+        .allow_unknown_revocation_status()
+        .enforce_revocation_expiration()
+        .build()
+        .map_err(|e| e.to_string())
 }
 
 fn refusal(error: &rustls::Error, leaf: &Leaf) -> Refusal {

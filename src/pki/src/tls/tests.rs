@@ -166,6 +166,11 @@ fn d010_authorities_do_not_vouch_for_each_others_purpose() {
     assert_eq!(user.verified(Purpose::FrontProxy, Timestamp::now()).unwrap_err(), Refusal::UnknownAuthority);
 }
 
+/// A year in the life of our authorities, which is ten years.
+fn in_years(years: i32) -> i32 {
+    i32::from(jiff::Zoned::now().year()) + years
+}
+
 #[test]
 fn d034_time_is_checked_on_every_request() {
     let world = world();
@@ -178,9 +183,9 @@ fn d034_time_is_checked_on_every_request() {
     let expired = world.peer(signed_by_ca(&world, |p| p.not_after = date_time_ymd(2020, 1, 1)));
     assert!(matches!(expired.verified(Purpose::User, now), Err(Refusal::Expired(_))));
 
-    let early = world.peer(signed_by_ca(&world, |p| p.not_before = date_time_ymd(2090, 1, 1)));
+    let early = world.peer(signed_by_ca(&world, |p| p.not_before = date_time_ymd(in_years(2), 1, 1)));
     assert!(matches!(early.verified(Purpose::User, now), Err(Refusal::NotYetValid(_))));
-    let then = "2091-01-01T00:00:00Z".parse().unwrap();
+    let then = format!("{}-01-01T00:00:00Z", in_years(3)).parse().unwrap();
     assert!(early.verified(Purpose::User, then).is_ok(), "asked again when its time has come");
 }
 
@@ -382,6 +387,147 @@ fn renewal_reaches_the_next_handshake() {
     let (chain, key) = world.pki.stored("apiserver").unwrap();
     live.replace(&chain, key.expose()).unwrap();
     assert_ne!(shown(), before);
+}
+
+/// An authority between the root and the users: its certificate, in PEM form, and who signs with it.
+fn intermediate(
+    root: &str,
+    root_key: &str,
+    fill: impl FnOnce(&mut CertificateParams),
+) -> (rcgen::Certificate, KeyPair) {
+    let issuer = Issuer::from_ca_cert_pem(root, KeyPair::from_pem(root_key).unwrap()).unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "a department");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(&[0x42, 7]));
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+    fill(&mut params);
+    let key = KeyPair::generate().unwrap();
+    (params.signed_by(&key, &issuer).unwrap(), key)
+}
+
+impl World {
+    /// A user whose certificate an intermediate signed; the client sends both, or only its own.
+    fn departmental(
+        &self,
+        (above, above_key): &(rcgen::Certificate, KeyPair),
+        whole: bool,
+    ) -> Arc<PresentedChain> {
+        let above_key = KeyPair::from_pem(&above_key.serialize_pem()).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&above.pem(), above_key).unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "kim");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = date_time_ymd(2090, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &issuer).unwrap();
+        let pem = if whole { leaf.pem() + &above.pem() } else { leaf.pem() };
+        self.peer(LiveCertificate::from_pem(&pem, &key.serialize_pem()).unwrap())
+    }
+}
+
+#[test]
+fn a032_an_intermediate_vouches_while_it_may_itself() {
+    let world = world();
+    let (root, root_key) = world.pki.stored("ca").unwrap();
+    let plain = |_: &mut CertificateParams| {};
+    let department = intermediate(&root, root_key.expose(), plain);
+    let now = Timestamp::now();
+    let judged = |chain: &PresentedChain, now| chain.verified(Purpose::User, now).map(|_| ());
+    let kim = world.departmental(&department, true);
+    assert_eq!(judged(&kim, now), Ok(()));
+    assert_eq!(judged(&world.departmental(&department, false), now), Err(Refusal::UnknownAuthority));
+
+    // By whatever it is named, its revocation is felt by those it vouches for.
+    let fingerprint = crate::Leaf::parse(department.0.der()).unwrap().fingerprint;
+    for mark in [crate::Mark::fingerprint(&fingerprint), crate::Mark::serial("42:07")] {
+        world.revoked.set("department", Some(mark));
+        assert_eq!(judged(&kim, now), Err(Refusal::Revoked));
+        world.revoked.set("department", None);
+        assert_eq!(judged(&kim, now), Ok(()));
+    }
+
+    // Its own end comes before the user's.
+    let brief = intermediate(&root, root_key.expose(), |params| {
+        params.not_after = date_time_ymd(in_years(2), 1, 1);
+    });
+    let later: Timestamp = format!("{}-06-01T00:00:00Z", in_years(2)).parse().unwrap();
+    assert_eq!(judged(&kim, later), Ok(()));
+    let kim = world.departmental(&brief, true);
+    assert_eq!(judged(&kim, now), Ok(()));
+    assert!(judged(&kim, later).is_err());
+
+    // What is not meant for clients, or is no authority, vouches for none.
+    let serving = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    };
+    let servers = intermediate(&root, root_key.expose(), serving);
+    assert!(judged(&world.departmental(&servers, true), now).is_err());
+    let nobody = intermediate(&root, root_key.expose(), |params| params.is_ca = IsCa::ExplicitNoCa);
+    assert!(judged(&world.departmental(&nobody, true), now).is_err());
+    let flat = intermediate(&root, root_key.expose(), |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    });
+    assert_eq!(judged(&world.departmental(&flat, true), now), Ok(()));
+    let below = intermediate(&flat.0.pem(), &flat.1.serialize_pem(), plain);
+    assert!(judged(&world.departmental(&below, true), now).is_err(), "no path to the root");
+}
+
+#[test]
+fn d036_an_intermediate_on_a_list_of_its_authority_vouches_for_nobody() {
+    let world = world();
+    let (root, root_key) = world.pki.stored("ca").unwrap();
+    let department = intermediate(&root, root_key.expose(), |_| {});
+    let kim = world.departmental(&department, true);
+    let list = |serial: &[u8]| {
+        let key = KeyPair::from_pem(root_key.expose()).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&root, key).unwrap();
+        let revoked = rcgen::RevokedCertParams {
+            serial_number: rcgen::SerialNumber::from_slice(serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: rcgen::SerialNumber::from_slice(&[1]),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&issuer).unwrap().pem().unwrap()
+    };
+    let judged = |serial: &[u8]| {
+        world.trust.replace(&format!("{root}{}", list(serial)), None).unwrap();
+        kim.verified(Purpose::User, Timestamp::now()).map(|_| ())
+    };
+    assert_eq!(judged(&[9]), Ok(()));
+    assert_eq!(judged(&[0x42, 7]), Err(Refusal::Revoked));
+}
+
+#[test]
+fn d034_an_authority_whose_own_time_is_over_vouches_for_nobody() {
+    let authority = |end: i32| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, format!("until {end}"));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(end, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        (params.self_signed(&key).unwrap(), key)
+    };
+    let world = world();
+    let (brief, lasting) = (authority(2060), authority(2080));
+    let (first, second) = (world.departmental(&brief, false), world.departmental(&lasting, false));
+    let judged = |chain: &PresentedChain, year: &str| {
+        let now: Timestamp = format!("{year}-06-01T00:00:00Z").parse().unwrap();
+        chain.verified(Purpose::User, now).map(|_| ())
+    };
+    world.trust.replace(&(brief.0.pem() + &lasting.0.pem()), None).unwrap();
+    assert_eq!((judged(&first, "2059"), judged(&second, "2059")), (Ok(()), Ok(())));
+    // What was believed on this connection before is asked again.
+    assert_eq!((judged(&first, "2061"), judged(&second, "2061")), (Err(Refusal::UnknownAuthority), Ok(())));
+    assert_eq!(judged(&second, "2081"), Err(Refusal::AuthoritiesOver));
 }
 
 #[test]

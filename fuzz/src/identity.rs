@@ -3,13 +3,18 @@
 use std::path::Path;
 
 use portcullis_authn::{
-    AuthenticationConfiguration, FrontProxyHeaders, claims_of_unverified_token, usable_keys,
+    AuthenticationConfiguration, FrontProxyHeaders, claims_of_unverified_token, keys_address, usable_keys,
 };
 use portcullis_outbound::kubeconfig_endpoint_of_text;
 
 /// The whole input is each of them in turn.
 pub fn identity(input: &[u8]) {
     let _ = usable_keys(input);
+    // What another issuer's document says is not followed, whatever it says.
+    assert!(keys_address(input, "https://nobody.invalid").is_err(), "another issuer's document");
+    if let Ok(address) = keys_address(input, "https://login.example.org") {
+        assert!(address.starts_with("https://"), "{address}: keys come over TLS");
+    }
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Some(claims) = claims_of_unverified_token(text) {
         for name in ["iss", "sub", "aud", "exp"] {

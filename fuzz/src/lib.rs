@@ -8,6 +8,7 @@ mod audit;
 mod cel;
 mod certificate;
 mod decode;
+mod headers;
 mod identity;
 mod jwt;
 mod patch;
@@ -25,6 +26,7 @@ pub use audit::audit;
 pub use cel::cel;
 pub use certificate::certificate;
 pub use decode::decode;
+pub use headers::headers;
 pub use identity::identity;
 pub use jwt::jwt;
 pub use patch::patch;
@@ -47,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("cel", cel),
     ("certificate", certificate),
     ("decode", decode),
+    ("headers", headers),
     ("identity", identity),
     ("jwt", jwt),
     ("patch", patch),

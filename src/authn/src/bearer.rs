@@ -47,6 +47,19 @@ pub(crate) fn usable(token: &str) -> Bearer<'_> {
     if token.len() > MAX_TOKEN_BYTES { Bearer::Unusable } else { Bearer::Token(token) }
 }
 
+/// The bearer tokens in a request's headers, before anybody judges them; exists to be fuzzed.
+///
+/// # Errors
+/// 400 where there are two.
+pub fn tokens_of_headers(headers: &HeaderMap) -> Result<Vec<String>, ApiError> {
+    let plain = match bearer(headers)? {
+        Bearer::Token(token) => Some(token.to_owned()),
+        Bearer::Absent | Bearer::Unusable => None,
+    };
+    let websocket = crate::websocket::token(headers).ok().flatten();
+    Ok(plain.into_iter().chain(websocket).collect())
+}
+
 /// What upstream says of a token nobody knows.
 pub(crate) fn unknown_token() -> Attempt {
     Attempt::Rejected(Rejection::new("invalid bearer token"))

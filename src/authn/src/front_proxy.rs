@@ -72,6 +72,39 @@ impl FrontProxyHeaders {
         });
     }
 
+    /// Whom the headers name. Nothing of it is to be believed without the front proxy's certificate.
+    ///
+    /// # Errors
+    /// 400 where a name cannot be read, or there are too many.
+    pub fn claimed(&self, headers: &HeaderMap) -> Result<Option<UserInfo>, ApiError> {
+        let Some(name) = first(headers, &self.user)? else { return Ok(None) };
+        Ok(Some(UserInfo {
+            uid: first(headers, &self.uid)?.unwrap_or_default().into(),
+            extra: Arc::new(self.extra(headers)?),
+            ..UserInfo::new(name, self.groups(headers)?)
+        }))
+    }
+
+    fn groups<'a>(&self, headers: &'a HeaderMap) -> Result<Vec<&'a str>, ApiError> {
+        let values = self.group.iter().flat_map(|name| headers.get_all(name));
+        let groups: Vec<_> = values.map(text).filter(|t| !matches!(t, Ok(""))).collect::<Result<_, _>>()?;
+        match groups.len() {
+            0..=MAX_GROUPS => Ok(groups),
+            _ => Err(ApiError::bad_request("too many groups in front proxy headers")),
+        }
+    }
+
+    fn extra(&self, headers: &HeaderMap) -> Result<Extra, ApiError> {
+        let mut extra: Extra = BTreeMap::new();
+        for prefix in &self.extra_prefixes {
+            for (name, value) in headers {
+                let Some(key) = name.as_str().strip_prefix(prefix.as_str()) else { continue };
+                extra.entry(unescaped(key)).or_default().push(text(value)?.to_owned());
+            }
+        }
+        Ok(extra)
+    }
+
     fn is_extra(&self, name: &HeaderName) -> bool {
         self.extra_prefixes.iter().any(|prefix| name.as_str().starts_with(prefix))
     }
@@ -118,35 +151,10 @@ impl FrontProxy {
             let why = "the front proxy certificate's name is not on the allowed list";
             return Ok(Attempt::Rejected(Rejection::new(why)));
         }
-        let Some(name) = first(headers, &self.headers.user)? else { return Ok(Attempt::NotMine) };
-        let user = UserInfo {
-            uid: first(headers, &self.headers.uid)?.unwrap_or_default().into(),
-            extra: Arc::new(self.extra(headers)?),
-            ..UserInfo::new(name, self.groups(headers)?)
-        };
+        let Some(user) = self.headers.claimed(headers)? else { return Ok(Attempt::NotMine) };
         let life = Life::until(Some(proxy.leaf().not_after)).while_good(Arc::new(Proxied(chain.clone())));
         let identity = Identity::new(authenticated(user), Method::FrontProxy, None);
         Ok(Attempt::Verified(Identity { life, ..identity }))
-    }
-
-    fn groups<'a>(&self, headers: &'a HeaderMap) -> Result<Vec<&'a str>, ApiError> {
-        let values = self.headers.group.iter().flat_map(|name| headers.get_all(name));
-        let groups: Vec<_> = values.map(text).filter(|t| !matches!(t, Ok(""))).collect::<Result<_, _>>()?;
-        match groups.len() {
-            0..=MAX_GROUPS => Ok(groups),
-            _ => Err(ApiError::bad_request("too many groups in front proxy headers")),
-        }
-    }
-
-    fn extra(&self, headers: &HeaderMap) -> Result<Extra, ApiError> {
-        let mut extra: Extra = BTreeMap::new();
-        for prefix in &self.headers.extra_prefixes {
-            for (name, value) in headers {
-                let Some(key) = name.as_str().strip_prefix(prefix.as_str()) else { continue };
-                extra.entry(unescaped(key)).or_default().push(text(value)?.to_owned());
-            }
-        }
-        Ok(extra)
     }
 }
 

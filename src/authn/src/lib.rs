@@ -46,6 +46,7 @@ mod x509;
 pub use anonymous::Anonymous;
 pub use attempt::{Attempt, Identity, Method, Rejection};
 pub use authenticator::{Authenticator, Schemes, TokenScheme};
+pub use bearer::tokens_of_headers;
 pub use bootstrap::BootstrapTokens;
 pub use config::{AuthenticationConfiguration, ConfigError};
 pub use front_proxy::{FrontProxy, FrontProxyHeaders};
@@ -56,7 +57,7 @@ pub use keys::KeySet;
 pub use life::{Life, StillGood};
 pub use lookup::{Facts, Glance, Lookup, LookupError, Watched};
 pub use oidc::config::{JwtIssuer, OidcFlags};
-pub use oidc::{OidcTokens, claims_of_unverified_token, usable_keys};
+pub use oidc::{OidcTokens, claims_of_unverified_token, keys_address, usable_keys};
 pub use portcullis_pki::{Leaf, Mark, RevocationList};
 pub use revoked_tokens::{RevokedToken, RevokedTokens};
 pub use service_account::ServiceAccountTokens;
@@ -69,6 +70,7 @@ pub use x509::X509;
 pub const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc";
 
 pub(crate) const AUTHENTICATED: &str = "system:authenticated";
-pub(crate) const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// The group of those who came without a credential.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub(crate) const ANONYMOUS: &str = "system:anonymous";
 pub(crate) const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";

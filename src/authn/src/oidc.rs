@@ -34,6 +34,7 @@ use provider::Provider;
 use token::Unverified;
 
 pub use jwk::usable_keys;
+pub use provider::keys_address;
 pub use token::claims_of_unverified_token;
 
 /// The scheme: all issuers, replaced as a whole when the configuration changes.

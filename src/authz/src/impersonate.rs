@@ -8,11 +8,12 @@ mod wanted;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures::future::{BoxFuture, Either, Ready, ready};
 use http::Response;
 use portcullis_api::{ApiError, Body, UserInfo};
-use portcullis_audit::Audited;
+use portcullis_audit::{Audited, Latency};
 use portcullis_authn::{Attributed, Authenticated, Life};
 use tower::{Layer, Service};
 
@@ -75,22 +76,34 @@ where
             Err(refusal) => return Either::Left(Either::Left(ready(Err(refusal)))),
         };
         let attempt = Attempt { chain: Arc::clone(&self.chain), wanted, request, user, life };
-        let answers = Answers::default();
+        let (answers, begun) = (Answers::default(), Instant::now());
         let outcome = attempt.act_as(&answers);
         if answers.are_missing() {
             // The service that was found ready is the one to be called.
             let other = self.clone();
             let mut ready = std::mem::replace(self, other);
             return Either::Left(Either::Right(Box::pin(async move {
-                let effective = attempt.wait(answers).await?;
+                let slot = attempt.request.slot.clone();
+                let outcome = attempt.wait(answers).await;
+                slot.took(Latency::Impersonation, begun.elapsed());
+                let effective = outcome?;
                 ready.inner.call(effective).await
             })));
         }
+        attempt.request.slot.took(Latency::Impersonation, begun.elapsed());
         match outcome {
             Ok(other) => Either::Right(self.inner.call(attempt.become_of(other))),
             Err(refusal) => Either::Left(Either::Left(ready(Err(refusal)))),
         }
     }
+}
+
+/// Takes the `Impersonate-*` headers out of a request: whom they ask for, before anybody decides; exists to be fuzzed.
+///
+/// # Errors
+/// 400 where they have no one reading.
+pub fn take_impersonation(headers: &mut http::HeaderMap) -> Result<Option<UserInfo>, ApiError> {
+    Wanted::take(headers).map(|wanted| wanted.map(|wanted| wanted.as_user()))
 }
 
 /// A request of somebody who wants to act as somebody else.
@@ -104,12 +117,17 @@ struct Attempt {
 
 impl Attempt {
     /// The user that the request may act as, by the answers of webhooks that there are. Audit learns of the attempt
-    /// either way.
+    /// either way, and of the user only when the request acts as that user.
     fn act_as(&self, answers: &Answers) -> Result<UserInfo, ApiError> {
         let Self { chain, wanted, request, user, .. } = self;
-        request.slot.impersonated(&wanted.as_user());
         let asking = Asking::new(chain, answers);
-        let impersonated = modes::impersonate(asking, user, wanted, &Attributes::from(&*request.info))?;
+        let outcome = modes::impersonate(asking, user, wanted, &Attributes::from(&*request.info));
+        let impersonated = outcome.inspect_err(|_| {
+            // What webhooks have not answered yet is asked again.
+            if !answers.are_missing() {
+                request.slot.impersonation_refused(&wanted.as_user().name);
+            }
+        })?;
         request.slot.impersonated(&impersonated.user);
         if !impersonated.constraint.is_empty() {
             request.slot.impersonation_constraint(impersonated.constraint);

@@ -51,7 +51,7 @@ pub use evidence::{Authorized, Effective, Seated};
 pub use fairness::{DEFAULT_SEATS, Fairness, FairnessLayer, Queue};
 pub use files::{NamespaceLabels, PolicyFiles};
 pub use forbidden::forbidden;
-pub use impersonate::{Impersonate, ImpersonateLayer};
+pub use impersonate::{Impersonate, ImpersonateLayer, take_impersonation};
 pub use node::NodeAuthorizer;
 pub use permit::Permit;
 pub use rbac::RbacIndex;

@@ -137,20 +137,37 @@ impl Provider {
     async fn discover(&self) -> Result<Uri, String> {
         let reply = self.get(self.discovery.clone()).await?;
         let Mapping(document): Mapping<Document> = reply.json().map_err(|error| error.to_string())?;
-        if document.issuer != self.issuer {
-            return Err(format!(
-                "oidc: issuer did not match the issuer returned by provider, expected {:?} got {:?}",
-                self.issuer, document.issuer
-            ));
-        }
-        let address = Endpoint::new(&document.jwks_uri).map_err(|error| error.to_string())?;
-        Ok(address.url().clone())
+        document.keys(&self.issuer)
     }
 
     async fn get(&self, address: Uri) -> Result<Reply, String> {
         let request = Request::get().at(address);
         self.client.send_again(&request, Backoff::ONCE).await.map_err(|error| error.to_string())
     }
+}
+
+impl Document {
+    /// Where the keys are, if it is the issuer's document.
+    fn keys(&self, issuer: &str) -> Result<Uri, String> {
+        if self.issuer != issuer {
+            return Err(format!(
+                "oidc: issuer did not match the issuer returned by provider, expected {issuer:?} got {:?}",
+                self.issuer
+            ));
+        }
+        let address = Endpoint::new(&self.jwks_uri).map_err(|error| error.to_string())?;
+        Ok(address.url().clone())
+    }
+}
+
+/// Where an issuer's document says its keys are; exists to be fuzzed.
+///
+/// # Errors
+/// What is wrong with the document.
+pub fn keys_address(document: &[u8], issuer: &str) -> Result<String, String> {
+    let Mapping(document): Mapping<Document> =
+        serde_json::from_slice(document).map_err(|error| error.to_string())?;
+    document.keys(issuer).map(|address| address.to_string())
 }
 
 impl Keys {

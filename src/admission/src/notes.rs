@@ -1,8 +1,10 @@
 //! What plugins say beside their decision.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use portcullis_audit::Latency;
 
 /// The most notes one request may collect; more would only be noise.
 const MAX_NOTES: usize = 64;
@@ -22,6 +24,7 @@ pub struct Notes(Mutex<Inner>);
 struct Inner {
     warnings: Vec<String>,
     annotations: Vec<Annotation>,
+    latencies: Vec<(Latency, Duration)>,
 }
 
 /// An annotation of the audit event.
@@ -68,6 +71,20 @@ impl Notes {
         if inner.annotations.len() < MAX_NOTES {
             inner.annotations.push(annotation);
         }
+    }
+
+    /// Notes how long something took that held the request up.
+    pub fn took(&self, what: Latency, time: Duration) {
+        let mut inner = self.0.lock();
+        match inner.latencies.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, total)) => *total = total.saturating_add(time),
+            None => inner.latencies.push((what, time)),
+        }
+    }
+
+    /// Hands out how long what took so far.
+    pub fn take_latencies(&self) -> Vec<(Latency, Duration)> {
+        std::mem::take(&mut self.0.lock().latencies)
     }
 
     /// Hands out the warnings collected so far.

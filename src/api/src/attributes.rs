@@ -34,8 +34,10 @@ pub enum Verb {
     Post,
     /// PUT to a non-resource path.
     Put,
-    /// OPTIONS.
+    /// OPTIONS of a non-resource path.
     Options,
+    /// OPTIONS of a resource, which is no verb there: only rules for every verb are for it.
+    Nothing,
 }
 
 impl Verb {
@@ -54,12 +56,13 @@ impl Verb {
             Self::Post => "post",
             Self::Put => "put",
             Self::Options => "options",
+            Self::Nothing => "",
         }
     }
 
     /// Whether the verb leaves objects as they are.
     pub fn is_read_only(self) -> bool {
-        matches!(self, Self::Get | Self::List | Self::Watch | Self::Head | Self::Options)
+        matches!(self, Self::Get | Self::List | Self::Watch | Self::Head | Self::Options | Self::Nothing)
     }
 }
 

@@ -224,7 +224,7 @@ fn shown(verb: Verb) -> &'static str {
         Verb::Delete => "DELETE",
         Verb::DeleteCollection => "DELETECOLLECTION",
         Verb::Head => "HEAD",
-        Verb::Options => "OPTIONS",
+        Verb::Options | Verb::Nothing => "OPTIONS",
     }
 }
 

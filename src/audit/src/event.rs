@@ -69,10 +69,12 @@ pub struct Story {
     pub constraint: String,
     /// The `Status` of success that the client is told instead of an object.
     pub status: Option<Value>,
-    /// The object a write made or changed, where the path does not name it.
+    /// What the body of a write said of its object; its name counts where the path does not tell it.
     pub object: ObjectRef,
     /// The request's body, masked.
     pub request: Option<Arc<Value>>,
+    /// Whether the object in question wants something of it masked.
+    pub masks: bool,
     /// The response's body, masked.
     pub response: Option<Arc<Value>>,
     /// Notes, such as the authorization decision and its reason.
@@ -119,10 +121,10 @@ impl Outcome {
         Self { code, status: None }
     }
 
-    /// A refusal. Words that may quote the body stay out unless the body itself is recorded.
+    /// A refusal. Words that may quote the body stay out unless the body itself is recorded, as it is.
     pub(crate) fn refused(error: &ApiError, story: &Story, level: Level) -> Self {
         let mut status = error.to_status();
-        if level < Level::Request
+        if (level < Level::Request || story.masks)
             && crate::mask::may_quote(error.reason(), story)
             && let Some(map) = status.as_object_mut()
         {

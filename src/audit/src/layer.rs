@@ -120,6 +120,10 @@ async fn recorded(
         }
         Ok(response) => Ok(slot.answered(response).await),
         Err(error) => {
+            // Upstream writes the head of every answer to such a request down, whatever it says.
+            if slot.opening().info.is_long_running() {
+                slot.started(error.code());
+            }
             slot.refused(&error);
             Err(error)
         }

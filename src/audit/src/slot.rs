@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -12,6 +13,7 @@ use portcullis_api::{ApiError, Body, RequestInfo, UserInfo, Value};
 
 use crate::capture;
 use crate::event::{Event, ObjectRef, Opening, Outcome, Story};
+use crate::latency::{Latencies, Latency};
 use crate::level::{Level, Stage};
 use crate::mask;
 use crate::outbox::Ticket;
@@ -23,6 +25,10 @@ use crate::stored;
 pub(crate) const OUTCOME: &str = "portcullis.io/outcome";
 /// The outcome of what only the store's record speaks of.
 const RECOVERED: &str = "recovered: it was committed, its end was not recorded";
+/// The annotation that tells which object was written.
+pub(crate) const WROTE: &str = "portcullis.io/object";
+/// The annotation that tells whom somebody wanted to act as who was refused it.
+pub(crate) const NOT_IMPERSONATED: &str = "portcullis.io/refused-impersonation";
 /// The annotation that tells which body is left out, and why.
 const OMITTED: &str = "portcullis.io/omitted";
 
@@ -47,6 +53,10 @@ struct Inner {
     plan: OnceLock<Plan>,
     /// What the store keeps until the event of this request is on record.
     ticket: OnceLock<Arc<Ticket>>,
+    /// Not by the clock on the wall, which may be set meanwhile.
+    begun: Instant,
+    /// What held it up.
+    latencies: Latencies,
     /// `None` once completed.
     story: Mutex<Option<Story>>,
 }
@@ -81,6 +91,8 @@ impl AuditSlot {
             opening: Arc::new(opening),
             plan: OnceLock::new(),
             ticket: OnceLock::new(),
+            begun: Instant::now(),
+            latencies: Latencies::default(),
             story: Mutex::new(Some(Story::default())),
         }))
     }
@@ -112,6 +124,11 @@ impl AuditSlot {
     /// Notes who asks.
     pub fn user(&self, user: &UserInfo) {
         self.tell(|story| story.user = Some(user.clone()));
+    }
+
+    /// Notes whom the user was refused to act as. Nobody acts as them, so the event does not say so.
+    pub fn impersonation_refused(&self, wanted: &str) {
+        self.annotate(NOT_IMPERSONATED, wanted);
     }
 
     /// Notes whom the user acts as.
@@ -151,9 +168,20 @@ impl AuditSlot {
         self.annotate(key, masked.to_string());
     }
 
-    /// Notes the object that a write made or changed.
+    /// Notes what a write's body says of its object, as upstream's event does.
     pub fn object(&self, object: ObjectRef) {
         self.tell(|story| story.object = object);
+    }
+
+    /// Notes which object a write made or changed: the body cannot know its uid, version and generated name.
+    pub fn wrote(&self, object: &ObjectRef) {
+        let ObjectRef { name, uid, resource_version } = object;
+        self.annotate(WROTE, format!("name={name} uid={uid} resourceVersion={resource_version}"));
+    }
+
+    /// Adds to the time that a request was held up by something.
+    pub fn took(&self, what: Latency, time: Duration) {
+        self.0.latencies.add(what, time);
     }
 
     /// Notes the `Status` of success that the client is told.
@@ -174,8 +202,13 @@ impl AuditSlot {
     /// Records the request's body, if it is wanted.
     pub fn request_body(&self, body: impl FnOnce() -> Value) {
         if self.wants_request() {
-            let body = self.0.masked(body());
-            self.tell(|story| story.request = Some(body));
+            let body = body();
+            let masks = !mask::wishes(&body).is_empty();
+            let body = self.0.masked(body);
+            self.tell(|story| {
+                story.request = Some(body);
+                story.masks |= masks;
+            });
         }
     }
 
@@ -204,6 +237,7 @@ impl AuditSlot {
         if self.wants_request() && !mask::wishes(&object()).is_empty() {
             self.tell(|story| {
                 story.request = None;
+                story.masks = true;
                 story.annotate(OMITTED.into(), format!("requestObject: {}", mask::ANNOTATION));
             });
         }
@@ -284,9 +318,15 @@ impl AuditSlot {
         response
     }
 
-    /// Records the end by a refusal.
+    /// Records the end by a refusal, which is an answer with a body too.
     pub fn refused(&self, error: &ApiError) {
-        self.0.finish(Stage::ResponseComplete, |story, level| Outcome::refused(error, story, level));
+        self.0.finish(Stage::ResponseComplete, |story, level| {
+            let outcome = Outcome::refused(error, story, level);
+            if level >= Level::RequestResponse {
+                story.response = outcome.status.clone().map(|status| self.0.masked(status));
+            }
+            outcome
+        });
     }
 
     /// Records the end by a bug.
@@ -319,13 +359,16 @@ impl Inner {
         let plan = self.plan();
         let Some(mut story) = self.story.lock().take() else { return };
         let outcome = outcome(&mut story, plan.level);
+        if stage == Stage::ResponseComplete && !self.opening.info.is_long_running() {
+            self.latencies.annotate(self.begun.elapsed(), &mut story);
+        }
         self.conclude(stage, story, Some(outcome));
     }
 
     fn conclude(&self, stage: Stage, story: Story, outcome: Option<Outcome>) {
         let plan = self.plan();
         let code = outcome.as_ref().map(|outcome| outcome.code);
-        let impersonates = story.impersonated.is_some();
+        let impersonates = story.impersonated.is_some() || story.annotation(NOT_IMPERSONATED).is_some();
         let level =
             policy::final_level(plan.level, &self.opening.info, story.user.as_ref(), impersonates, code);
         if level == Level::None || (plan.level != Level::None && plan.omit.has(stage)) {

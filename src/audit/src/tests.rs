@@ -155,6 +155,102 @@ async fn i006_each_kind_of_request_has_its_stages() {
     assert_eq!(through(both, Method::GET, watch, ok()).await, [done]);
     let none = "rules: [{level: None}]";
     assert_eq!(through(none, Method::GET, pod, ok()).await, []);
+    // The head of whatever answers a stream's request is a stage, as upstream.
+    let refusal = ApiError::new(Reason::NotFound, "no");
+    let stages = [(RequestReceived, None), (ResponseStarted, Some(404)), (ResponseComplete, Some(404))];
+    let log = "/api/v1/namespaces/a/pods/p/log";
+    assert_eq!(through(all, Method::GET, log, Err(refusal)).await, stages);
+}
+
+fn at_level(level: &str) -> (Arc<Memory>, AuditSlot) {
+    let memory = Arc::new(Memory::default());
+    let policy = format!("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{{level: {level}}}]");
+    let uri = "/apis/example.com/v1/namespaces/a/things";
+    let slot = slot_by(memory.clone(), Policy::parse(&policy).unwrap(), &Method::POST, uri);
+    (memory, slot)
+}
+
+#[test]
+fn a_refusal_is_a_body_too_where_bodies_of_answers_are_recorded() {
+    let invalid = ApiError::new(Reason::Invalid, "spec.dsn: Invalid value: \"canary\"");
+    let event = |level: &str, body: Value| {
+        let (memory, slot) = at_level(level);
+        slot.request_body(|| body);
+        slot.refused(&invalid);
+        json(&memory.take()[0])
+    };
+    let plain = json!({"kind": "Thing", "spec": {"dsn": "canary"}});
+    assert_eq!(event("Request", plain.clone()).get("responseObject"), None);
+    let told = event("RequestResponse", plain);
+    assert_eq!(
+        told["responseObject"],
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Invalid",
+            "message": "spec.dsn: Invalid value: \"canary\"", "code": 422})
+    );
+    let annotations = json!({"audit.portcullis.io/redact": "spec.dsn"});
+    let asks = json!({"kind": "Thing", "metadata": {"annotations": annotations}, "spec": {"dsn": "canary"}});
+    for level in ["Request", "RequestResponse"] {
+        let told = event(level, asks.clone());
+        assert_eq!(told["requestObject"]["spec"]["dsn"], "***", "{level}");
+        assert_eq!(told["responseStatus"]["reason"], "Invalid", "{level}");
+        assert!(!told.to_string().contains("canary"), "{level}: {told}");
+    }
+}
+
+#[test]
+fn whom_nobody_acts_as_is_no_impersonated_user_and_is_found() {
+    let (memory, slot) = at_level("None");
+    slot.user(&UserInfo::new("eve", ["dev"]));
+    slot.impersonation_refused("jane");
+    slot.refused(&ApiError::internal("the webhook is silent"));
+    let line = memory.take()[0].to_json();
+    let event: Value = serde_json::from_slice(&line).unwrap();
+    assert_eq!(event.get("impersonatedUser"), None, "{event}");
+    assert_eq!(event["annotations"]["portcullis.io/refused-impersonation"], "jane");
+    let seen = crate::read::Seen::parse(&line).unwrap();
+    let asks = |user: &str, group: Option<&str>| crate::read::Query {
+        user: Some(user.to_owned()),
+        group: group.map(str::to_owned),
+        ..crate::read::Query::default()
+    };
+    assert!(asks("jane", None).wants(&seen) && asks("eve", Some("dev")).wants(&seen));
+    assert!(!asks("jane", Some("dev")).wants(&seen) && !asks("bob", None).wants(&seen));
+}
+
+#[test]
+fn what_was_written_is_told_beside_what_was_asked_for() {
+    let (memory, slot) = at_level("Metadata");
+    slot.object(ObjectRef::default());
+    slot.wrote(&ObjectRef { name: "web-x7k".into(), uid: "u".into(), resource_version: "7".into() });
+    slot.complete(StatusCode::CREATED);
+    let line = memory.take()[0].to_json();
+    let event: Value = serde_json::from_slice(&line).unwrap();
+    let asked =
+        json!({"resource": "things", "namespace": "a", "apiGroup": "example.com", "apiVersion": "v1"});
+    assert_eq!(event["objectRef"], asked, "as upstream");
+    assert_eq!(event["annotations"]["portcullis.io/object"], "name=web-x7k uid=u resourceVersion=7");
+    let seen = crate::read::Seen::parse(&line).unwrap();
+    let named = |name: &str| crate::read::Query { name: Some(name.to_owned()), ..Default::default() };
+    assert!(named("web-x7k").wants(&seen) && !named("web").wants(&seen));
+}
+
+#[test]
+fn a_request_that_took_long_tells_what_held_it_up() {
+    let event = |millis: u64, uri: &str| {
+        let memory = Arc::new(Memory::default());
+        let slot = slot(memory.clone(), &Method::DELETE, uri);
+        slot.took(crate::Latency::Authorization, std::time::Duration::from_micros(1_500));
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+        slot.complete(StatusCode::OK);
+        json(&memory.take()[0])["annotations"].clone()
+    };
+    assert_eq!(event(0, "/api/v1/pods"), Value::Null);
+    let told = event(501, "/api/v1/pods");
+    assert_eq!(told["apiserver.latency.k8s.io/authorization"], "1.5ms");
+    let total = told["apiserver.latency.k8s.io/total"].as_str().unwrap();
+    assert!(total.ends_with('s') && !total.ends_with("µs"), "{total}");
+    assert_eq!(told.as_object().unwrap().len(), 2, "what took no time is not told: {told}");
+    assert_eq!(event(501, "/api/v1/namespaces/a/pods/p/proxy/x"), Value::Null, "a stream is not slow");
 }
 
 struct Full;

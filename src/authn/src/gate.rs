@@ -5,12 +5,13 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http::Response;
 use http::request::Parts;
 use jiff::Timestamp;
 use portcullis_api::{ApiError, Body, RequestInfo, UserInfo};
-use portcullis_audit::{AuditSlot, HasSlot};
+use portcullis_audit::{AuditSlot, HasSlot, Latency};
 use portcullis_pki::Peer;
 use tower::{Layer, Service};
 use tracing::info;
@@ -187,7 +188,10 @@ where
         let authenticator = self.authenticator.clone();
         Box::pin(async move {
             let Attributed { parts, peer, .. } = &mut request;
-            match authenticator.authenticate(parts, peer, Timestamp::now()).await {
+            let begun = Instant::now();
+            let outcome = authenticator.authenticate(parts, peer, Timestamp::now()).await;
+            request.slot.took(Latency::Authentication, begun.elapsed());
+            match outcome {
                 Ok(identity) => {
                     request.slot.user(&identity.user);
                     request.slot.annotate(METHOD, identity.method.as_str());

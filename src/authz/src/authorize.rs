@@ -7,10 +7,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http::{HeaderName, HeaderValue, Response};
 use portcullis_api::{ApiError, Body};
-use portcullis_audit::{AuditSlot, HasSlot};
+use portcullis_audit::{AuditSlot, HasSlot, Latency};
 use tower::{Layer, Service};
 use tracing::info;
 
@@ -71,9 +72,10 @@ where
     }
 
     fn call(&mut self, request: Seated) -> Self::Future {
-        let answers = Answers::default();
+        let (answers, begun) = (Answers::default(), Instant::now());
         let receipt = self.chain.weigh(request.user(), &Attributes::from(&**request.info()), &answers);
         if !answers.are_missing() {
+            request.slot().took(Latency::Authorization, begun.elapsed());
             return self.go_on(request, receipt, answers);
         }
         // The service that was found ready is the one to be called.
@@ -82,6 +84,7 @@ where
         Box::pin(async move {
             let asked = Attributes::from(&**request.info());
             let receipt = ready.chain.settle_with(request.user(), &asked, &answers).await;
+            request.slot().took(Latency::Authorization, begun.elapsed());
             ready.go_on(request, receipt, answers).await
         })
     }

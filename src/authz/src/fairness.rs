@@ -17,10 +17,12 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http::Response;
 use parking_lot::RwLock;
 use portcullis_api::{ApiError, Body, Object, RequestInfo, UserInfo, Verb};
+use portcullis_audit::{HasSlot, Latency};
 use tower::{Layer, Service};
 
 use self::level::{Level, Seat};
@@ -159,7 +161,12 @@ where
         let mut ready = mem::replace(&mut self.inner, next);
         let (place, stamp) = self.fairness.place(request.user(), request.info());
         Box::pin(async move {
-            let answer = match place.seat().await {
+            let (begun, waits) = (Instant::now(), matches!(place, Place::Queue(..)));
+            let seat = place.seat().await;
+            if waits {
+                request.slot().took(Latency::QueueWait, begun.elapsed());
+            }
+            let answer = match seat {
                 Ok(_seat) => ready.call(Seated::assertion(request)).await,
                 Err(refused) => Err(refused),
             };

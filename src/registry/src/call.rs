@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use portcullis_admission::{Admitted, Annotation, Attributes, Notes, Operation, Options};
 use portcullis_api::attributes::ResourceTarget;
 use portcullis_api::{ApiError, Body, Object, Reason, RequestInfo, Result, UserInfo, Value, Verb, time};
-use portcullis_audit::AuditSlot;
+use portcullis_audit::{AuditSlot, ObjectRef};
 use portcullis_authn::Life;
 use portcullis_authz::{Asking, Permit};
 use portcullis_schema::decode::MediaType;
@@ -151,8 +151,9 @@ impl<'a> Call<'a> {
         let Some(body) = self.body.get_mut().take() else { return Ok(bytes::Bytes::new()) };
         let body = collect(body).await?;
         self.sent = Some(body.clone());
-        if self.slot.wants_request() && !body.is_empty() && !self.is_recorded_decoded() {
-            self.record_body(&body);
+        // All else is told when it has been decoded, and what cannot be decoded is not, as upstream.
+        if self.info.verb == Verb::Patch && self.slot.wants_request() && !body.is_empty() {
+            self.record_patch(&body);
         }
         Ok(body)
     }
@@ -162,14 +163,19 @@ impl<'a> Call<'a> {
         self.sent.take()
     }
 
-    /// Whether audit is told of the body when it has been decoded, and of none that cannot be, as upstream.
-    fn is_recorded_decoded(&self) -> bool {
-        self.target.subresource.is_empty() && matches!(self.info.verb, Verb::Create | Verb::Update)
+    /// Tells audit what the body was, in which object it may be, whatever comes of it. What the path does not say
+    /// of the object, the body does.
+    pub(crate) fn tell_decoded(&self, object: &Object) {
+        self.slot.request_body(|| object.clone().into());
+        self.slot.object(ObjectRef {
+            name: object.name().to_owned(),
+            uid: object.uid().to_owned(),
+            resource_version: object.resource_version().to_owned(),
+        });
     }
 
-    /// Tells audit what was sent; what is decoded into a kind of its own is recorded there again, with
-    /// defaults and whatever its encoding.
-    fn record_body(&self, body: &[u8]) {
+    /// Tells audit what was sent, as it was sent.
+    fn record_patch(&self, body: &[u8]) {
         match self.content_type() {
             "application/yaml" | "application/apply-patch+yaml" => {
                 match portcullis_schema::yaml::read(body) {
@@ -226,7 +232,10 @@ impl<'a> Call<'a> {
         old: &Object,
     ) -> Result<Admitted> {
         let write = Write::delete(name, options);
-        self.registry.admission().admit_deletion(&self.attributes(&write, Some(old)), marked).await
+        let outcome =
+            self.registry.admission().admit_deletion(&self.attributes(&write, Some(old)), marked).await;
+        self.tell_latencies();
+        outcome
     }
 
     /// The name that owns the fields this request sets.
@@ -282,7 +291,9 @@ impl<'a> Call<'a> {
         object: &mut Object,
         old: Option<&Object>,
     ) -> Result<()> {
-        self.registry.admission().mutate(&self.attributes(write, old), object).await
+        let outcome = self.registry.admission().mutate(&self.attributes(write, old), object).await;
+        self.tell_latencies();
+        outcome
     }
 
     /// The validating pass of admission.
@@ -292,7 +303,9 @@ impl<'a> Call<'a> {
         object: Option<Object>,
         old: Option<&Object>,
     ) -> Result<Admitted> {
-        self.registry.admission().admit(&self.attributes(write, old), object).await
+        let outcome = self.registry.admission().admit(&self.attributes(write, old), object).await;
+        self.tell_latencies();
+        outcome
     }
 
     /// The validating pass of an object that admission sees as something else: its scale.
@@ -302,7 +315,15 @@ impl<'a> Call<'a> {
         object: Object,
         (seen, was): (&Object, &Object),
     ) -> Result<Admitted> {
-        self.registry.admission().admit_as(&self.attributes(write, Some(was)), object, seen).await
+        let outcome =
+            self.registry.admission().admit_as(&self.attributes(write, Some(was)), object, seen).await;
+        self.tell_latencies();
+        outcome
+    }
+
+    /// Passes on to audit how long webhooks took, also where they refused.
+    fn tell_latencies(&self) {
+        self.notes.take_latencies().into_iter().for_each(|(what, time)| self.slot.took(what, time));
     }
 
     /// Both passes for a stream into an object, with the options it is opened with.

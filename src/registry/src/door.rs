@@ -3,11 +3,13 @@
 
 mod records;
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::StatusCode;
 use portcullis_admission::{Admitted, Reservation, plugins};
 use portcullis_api::{ApiError, Object, Result, Scope, Verb};
-use portcullis_audit::{AuditSlot, ObjectRef};
+use portcullis_audit::{AuditSlot, Latency, ObjectRef};
 use portcullis_storage::{CommitOutcome, Expect, Guard, Key, Op, Revision, StoreError, Txn};
 
 use crate::Registry;
@@ -178,7 +180,9 @@ impl Registry {
                 self.guard_definition(call, name, &mut txn)?;
             }
             charges::add_to(self, reservations, &mut txn)?;
+            let begun = Instant::now();
             let outcome = self.store().commit(txn).await;
+            slot.took(Latency::Store, begun.elapsed());
             if matches!(outcome, Err(StoreError::Unknown { .. })) {
                 slot.outcome_unknown();
             }
@@ -333,11 +337,14 @@ async fn written(
         entry.ok_or_else(|| ApiError::internal(format!("{key} is not in the cache at {revision}")))?;
     let entry = call.resource.shown(entry).await?;
     let uid = entry.uid().to_owned();
-    call.slot.object(ObjectRef {
-        name: entry.name().to_owned(),
-        uid: uid.clone(),
-        resource_version: revision.to_string(),
-    });
+    // A delete of many lists them all.
+    if call.info.verb != Verb::DeleteCollection {
+        call.slot.wrote(&ObjectRef {
+            name: entry.name().to_owned(),
+            uid: uid.clone(),
+            resource_version: revision.to_string(),
+        });
+    }
     Ok(Written { state: State::Body(call.resource.body(&entry)?), created, uid })
 }
 

@@ -138,7 +138,7 @@ fn dispatch<'c>(call: &'c mut Call<'_>, verb: Verb) -> BoxFuture<'c, Result<Resp
         Verb::Patch => Box::pin(verbs::patch::serve(call)),
         Verb::Delete => Box::pin(verbs::delete::serve(call)),
         Verb::DeleteCollection => Box::pin(verbs::deletecollection::serve(call)),
-        Verb::Head | Verb::Post | Verb::Put | Verb::Options => {
+        Verb::Head | Verb::Post | Verb::Put | Verb::Options | Verb::Nothing => {
             Box::pin(std::future::ready(Err(ApiError::method_not_allowed())))
         }
     }

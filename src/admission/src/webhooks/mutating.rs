@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use portcullis_api::{ApiError, Object, Result, Value};
+use portcullis_audit::Latency;
 use portcullis_schema::managed::ManagedFields;
 use portcullis_schema::patch::JsonPatch;
 use serde_json::json;
@@ -79,6 +80,7 @@ impl One<'_, '_> {
     async fn run(&self, target: &Target, object: Option<&mut Object>) -> Result<bool> {
         let begun = Instant::now();
         let outcome = self.ask(target, object).await;
+        self.asking.write.notes.took(Latency::MutatingWebhook, begun.elapsed());
         let changed = matches!(outcome, Ok(true));
         let (write, hook) = (self.asking.write, self.hook);
         let value = json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": changed});

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::future::join_all;
 use portcullis_api::{Object, Result};
+use portcullis_audit::Latency;
 
 use super::call::{Asking, internal};
 use super::hook::Hook;
@@ -62,8 +63,11 @@ impl ValidatingStage for Validating {
                 one(asking, hook, (view, target), index).await
             }
         }));
+        let begun = Instant::now();
+        let outcomes = outcomes.await;
+        write.notes.took(Latency::ValidatingWebhook, begun.elapsed());
         // Of several refusals the first one's words are told.
-        outcomes.await.into_iter().collect()
+        outcomes.into_iter().collect()
     }
 }
 

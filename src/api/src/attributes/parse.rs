@@ -53,7 +53,7 @@ fn resource_verb(method: &Method) -> Result<Verb, ApiError> {
         Method::PUT => Verb::Update,
         Method::PATCH => Verb::Patch,
         Method::DELETE => Verb::Delete,
-        Method::OPTIONS => Verb::Options,
+        Method::OPTIONS => Verb::Nothing,
         _ => return Err(ApiError::method_not_allowed()),
     })
 }

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use portcullis_api::time;
 use serde::Deserialize;
 
+use crate::slot::{NOT_IMPERSONATED, WROTE};
+
 /// An event as far as queries look at it.
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -89,6 +91,13 @@ impl<'l> Seen<'l> {
         serde_json::from_slice(line).ok()
     }
 
+    /// The object's name as the request gave it, and as the server did.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let given = self.object_ref.as_ref().map(|target| &*target.name);
+        let made = self.annotations.get(WROTE).and_then(|object| object.strip_prefix("name="));
+        given.into_iter().chain(made.and_then(|rest| rest.split(' ').next()))
+    }
+
     /// What authorization decided, if it was asked.
     pub fn decision(&self) -> Option<&str> {
         self.annotations.get("authorization.k8s.io/decision").map(|decision| &**decision)
@@ -98,7 +107,7 @@ impl<'l> Seen<'l> {
 /// What is asked for; what is `None` does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// The user's name, own or impersonated.
+    /// The user's name, own or impersonated, or whom somebody was refused to act as.
     pub user: Option<String>,
     /// A group of the user's.
     pub group: Option<String>,
@@ -133,7 +142,7 @@ impl Query {
             && self.wants_time(event)
             && is(&self.verb, Some(&event.verb))
             && is(&self.namespace, target.map(|target| &*target.namespace))
-            && is(&self.name, target.map(|target| &*target.name))
+            && self.name.as_deref().is_none_or(|wanted| event.names().any(|name| name == wanted))
             && is(&self.decision, event.decision())
             && is(&self.audit_id, Some(&event.audit_id))
             && self.code.is_none_or(|code| event.response_status.as_ref().is_some_and(|s| s.code == code))
@@ -142,10 +151,12 @@ impl Query {
 
     fn wants_user(&self, event: &Seen<'_>) -> bool {
         let mut people = std::iter::once(&event.user).chain(&event.impersonated_user);
-        people.any(|person| {
-            self.user.as_deref().is_none_or(|user| user == person.username)
-                && self.group.as_deref().is_none_or(|group| person.groups.iter().any(|g| g == group))
-        })
+        let tried = event.annotations.get(NOT_IMPERSONATED).map(|name| &**name);
+        (self.group.is_none() && self.user.is_some() && self.user.as_deref() == tried)
+            || people.any(|person| {
+                self.user.as_deref().is_none_or(|user| user == person.username)
+                    && self.group.as_deref().is_none_or(|group| person.groups.iter().any(|g| g == group))
+            })
     }
 
     fn wants_time(&self, event: &Seen<'_>) -> bool {

@@ -21,6 +21,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let decoded =
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
+    call.tell_decoded(&decoded.object);
     let mut binding = decoded.object;
     meta::ensure_namespace(&mut binding, Scope::Namespaced, &call.target.namespace)?;
     let name = pod_name(call, &binding)?;

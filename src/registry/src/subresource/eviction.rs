@@ -34,6 +34,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let decoded =
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
+    call.tell_decoded(&decoded.object);
     let mut eviction = decoded.object;
     let name = call.target.name.clone();
     if *eviction.name() != *name {

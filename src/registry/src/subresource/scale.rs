@@ -48,6 +48,7 @@ async fn replace(call: &mut Call<'_>, output: Output) -> Result<Response> {
     let decoded =
         portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
+    call.tell_decoded(&decoded.object);
     let mut wanted = decoded.object;
     meta::ensure_namespace(&mut wanted, call.resource.scope(), &call.target.namespace)?;
     if wanted.name().is_empty() {

@@ -59,6 +59,7 @@ fn decode(call: &mut Call<'_>, body: &[u8], options: &WriteOptions) -> Result<Ob
     let media = call.media_type()?;
     let decoded = portcullis_schema::decode::decode_body(kind, body, media, options.field_validation)?;
     call.warnings.extend(decoded.problems);
+    call.tell_decoded(&decoded.object);
     let mut request = decoded.object;
     if request.at(&["spec", "expirationSeconds"]).is_none_or(Value::is_null) {
         request.set_at(&["spec", "expirationSeconds"], USUAL_SECONDS.into());

@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use portcullis_api::{ApiError, Object, Reason, Result, Scope, Value, Verb};
-use portcullis_audit::ObjectRef;
 use portcullis_schema::decode::FieldValidation;
 
 use crate::call::{Call, Write};
@@ -36,13 +35,7 @@ pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
 pub(crate) fn decode(call: &mut Call<'_>, body: &[u8], validation: FieldValidation) -> Result<Object> {
     let decoded = call.resource.kind.decode_body(body, call.media_type()?, validation)?;
     call.warnings.extend(decoded.problems);
-    call.slot.request_body(|| decoded.object.clone().into());
-    // What the path does not say of the object, the body does, also when nothing comes of it.
-    call.slot.object(ObjectRef {
-        name: decoded.object.name().to_owned(),
-        uid: decoded.object.uid().to_owned(),
-        resource_version: decoded.object.resource_version().to_owned(),
-    });
+    call.tell_decoded(&decoded.object);
     Ok(decoded.object)
 }
 

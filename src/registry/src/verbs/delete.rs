@@ -48,7 +48,17 @@ pub(crate) async fn options(call: &mut Call<'_>) -> Result<DeleteOptions> {
     let decoded = decoded.map_err(|error| {
         ApiError::bad_request(unknown_options(&body).unwrap_or_else(|| error.message().to_owned()))
     })?;
-    DeleteOptions::of_body(&decoded.object.into())
+    let options = Value::from(decoded.object);
+    call.slot.request_body(|| internal(options.clone()));
+    DeleteOptions::of_body(&options)
+}
+
+/// The options as upstream's events show them: in the version that it has for itself.
+fn internal(mut options: Value) -> Value {
+    if let Some(map) = options.as_object_mut() {
+        map.insert("apiVersion".into(), "meta.k8s.io/__internal".into());
+    }
+    options
 }
 
 /// What is said of a body of another kind; its scheme knows nothing but options.

@@ -1,4 +1,6 @@
 //! Lets the group of administrators administer, as kubeadm does, through the front door.
+//!
+//! That is done once: whoever deletes the binding takes the group's rights away for good.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -8,14 +10,21 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::Failure;
-use super::assemble::Running;
+use super::assemble::{Running, api_failure};
 use super::user::ADMINISTRATORS;
 
 const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 
-/// Creates the binding of the group to `cluster-admin`; one that exists is left as it is.
+/// By which the store knows that it was done.
+const DONE: &str = "administrators-bound";
+
+/// Creates the binding of the group to `cluster-admin`, if it never was; one that exists is left as it is.
 pub(crate) async fn bind(running: &Running) -> Result<(), Failure> {
     let what = "the administrators cannot be bound to their role";
+    let registry = running.registry();
+    if registry.was_done(DONE).await.map_err(|error| api_failure(what, &error))? {
+        return Ok(());
+    }
     let identity = running
         .pki
         .in_process("admin", &Overrides::default())
@@ -23,7 +32,9 @@ pub(crate) async fn bind(running: &Running) -> Result<(), Failure> {
     let request = request().map_err(|error| Failure::caused(what, &error))?;
     let Ok(response) = running.server.in_process(identity).oneshot(request).await;
     match response.status() {
-        StatusCode::CREATED | StatusCode::CONFLICT => Ok(()),
+        StatusCode::CREATED | StatusCode::CONFLICT => {
+            registry.note_done(DONE).await.map_err(|error| api_failure(what, &error))
+        }
         other => Err(Failure::because(what, format!("the server answered {other}"))),
     }
 }

@@ -26,6 +26,7 @@ mod ledger;
 mod meta;
 mod negotiate;
 mod observe;
+mod once;
 mod options;
 mod own;
 mod parameters;

@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    /// Name every check, and not only those that fail.
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 /// What is known of a data directory and its server.
@@ -46,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let status = super::serve::runtime()?.block_on(Status::gather(&dir))?;
     match arguments.output {
         Output::Json => print::json(&status.to_json(&dir))?,
-        Output::Text => print::text(&status.to_text(&dir))?,
+        Output::Text => print::text(&status.to_text(&dir, arguments.verbose))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -65,7 +68,7 @@ impl Status {
         Ok(status)
     }
 
-    fn to_text(&self, dir: &DataDir) -> String {
+    fn to_text(&self, dir: &DataDir, verbose: bool) -> String {
         let mut out = match &self.state {
             None => "not running\n".to_owned(),
             Some(State { server, pid, version, .. }) => {
@@ -76,7 +79,7 @@ impl Status {
         line("data", dir.path().display().to_string());
         match &self.ready {
             None => {}
-            Some(Ok(checks)) => line("ready", checks.join(", ")),
+            Some(Ok(checks)) => line(is_ready(checks), readiness(checks, verbose)),
             Some(Err(why)) => line("not ready", why.clone()),
         }
         let (enforced, idle): (Vec<&Count>, Vec<&Count>) =
@@ -106,7 +109,7 @@ impl Status {
         };
         let (ready, checks) = match &self.ready {
             None => (false, json!([])),
-            Some(Ok(checks)) => (checks.iter().all(|check| check.ends_with(" ok")), json!(checks)),
+            Some(Ok(checks)) => (checks.iter().all(|check| is_fine(check)), json!(checks)),
             Some(Err(why)) => (false, json!([why])),
         };
         json!({
@@ -121,6 +124,24 @@ impl Status {
             "notEnforced": counts(false),
             "certificates": self.certificates.iter().map(Certificate::to_json).collect::<Vec<_>>(),
         })
+    }
+}
+
+fn is_fine(check: &str) -> bool {
+    check.ends_with(" ok")
+}
+
+fn is_ready(checks: &[String]) -> &'static str {
+    if checks.iter().all(|check| is_fine(check)) { "ready" } else { "not ready" }
+}
+
+/// How many checks there are, and which of them fail; or all of them.
+fn readiness(checks: &[String], verbose: bool) -> String {
+    let failed: Vec<&str> = checks.iter().map(String::as_str).filter(|check| !is_fine(check)).collect();
+    match (verbose, failed.len()) {
+        (true, _) => checks.join(", "),
+        (false, 0) => format!("{} checks ok", checks.len()),
+        (false, count) => format!("{count} of {} checks fail: {}", checks.len(), failed.join(", ")),
     }
 }
 
@@ -178,6 +199,16 @@ mod tests {
         assert_eq!(total(br#"{"metadata":{"remainingItemCount":41},"items":[{}]}"#), 42);
         assert_eq!(total(br#"{"metadata":{},"items":[]}"#), 0);
         assert_eq!(total(b"no list"), 0);
+    }
+
+    #[test]
+    fn only_what_fails_is_named_unless_all_is_asked_for() {
+        let fine = ["ping ok", "store ok"].map(str::to_owned);
+        assert_eq!((is_ready(&fine), &*readiness(&fine, false)), ("ready", "2 checks ok"));
+        assert_eq!(readiness(&fine, true), "ping ok, store ok");
+        let failing = ["ping ok", "store failed: reason withheld"].map(str::to_owned);
+        assert_eq!(is_ready(&failing), "not ready");
+        assert_eq!(readiness(&failing, false), "1 of 2 checks fail: store failed: reason withheld");
     }
 
     #[test]

@@ -22,5 +22,5 @@ pub use cases::{Cases, Outcome, Report as CasesReport};
 pub use diff::{Change, diff};
 pub use least::Least;
 pub use lint::{Finding, Level, lint, sarif};
-pub use read::{Studied, StudyError};
+pub use read::{SERVER, Studied, StudyError};
 pub use replay::{Flipped, Replay};

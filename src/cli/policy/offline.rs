@@ -32,9 +32,8 @@ pub(super) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
 }
 
 fn row(finding: &Finding) -> Vec<String> {
-    let place = format!("{}:{}", finding.file, finding.line);
     vec![
-        place,
+        finding.place(),
         finding.level.to_string(),
         finding.id.to_owned(),
         finding.message.clone(),

@@ -122,12 +122,11 @@ fn risks(out: &mut String, findings: &[Finding]) {
     ordered.sort_by_key(|finding| (finding.level, finding.id));
     for finding in ordered {
         let level = finding.level;
-        let (message, file) = (escaped(&finding.message), escaped(&finding.file));
+        let (message, place) = (breakable(&finding.message), breakable(&finding.place()));
         let _ = write!(
             out,
-            "<tr><td class={level}>{level}<td>{message}<td class=dim>{}<td><code>{file}:{}</code></tr>",
-            escaped(finding.fix()),
-            finding.line
+            "<tr><td class={level}>{level}<td>{message}<td class=dim>{}<td><code>{place}</code></tr>",
+            escaped(finding.fix())
         );
     }
     out.push_str(if findings.is_empty() { "<tr><td colspan=4>nothing</table>" } else { "</table>" });
@@ -145,10 +144,10 @@ fn differences(out: &mut String, changes: &[Change]) {
         let _ = write!(
             out,
             "<tr><td class={sign}>{sign}<td>{}<td>{} {}<td>{}</tr>",
-            escaped(&change.subject),
+            breakable(&change.subject),
             escaped(&change.verb),
-            escaped(&what),
-            escaped(place)
+            breakable(&what),
+            breakable(place)
         );
     }
     out.push_str(if changes.is_empty() { "<tr><td>nothing</table>" } else { "</table>" });
@@ -162,19 +161,31 @@ fn evidence(out: &mut String, studied: &Studied, paths: &[PathBuf]) {
         let _ = write!(
             out,
             "<tr><td><code>{}</code><td class=dim>{}</tr>",
-            escaped(&file),
-            escaped(&size(Path::new(&file)))
+            breakable(&file),
+            escaped(&size(&file))
         );
     }
-    let named: Vec<String> = paths.iter().map(|path| escaped(&path.display().to_string())).collect();
-    let _ = write!(out, "</table><p class=dim>read from {}</p>", named.join(", "));
+    out.push_str("</table>");
+    let named: Vec<String> = paths.iter().map(|path| breakable(&path.display().to_string())).collect();
+    if !named.is_empty() {
+        let _ = write!(out, "<p class=dim>read from {}</p>", named.join(", "));
+    }
 }
 
-fn size(path: &Path) -> String {
-    match std::fs::metadata(path) {
+fn size(file: &str) -> String {
+    if file == study::SERVER {
+        return "what the server listed when it was asked".to_owned();
+    }
+    match std::fs::metadata(Path::new(file)) {
         Ok(meta) => format!("{} bytes", meta.len()),
         Err(_) => "part of every cluster".to_owned(),
     }
+}
+
+/// Text that cannot become markup, and that is broken after separators where it is too long for a line.
+fn breakable(text: &str) -> String {
+    let parts = text.split_inclusive(['/', ':', '-', '.']);
+    parts.map(escaped).collect::<Vec<_>>().join("<wbr>")
 }
 
 /// Text that cannot become markup.
@@ -221,10 +232,19 @@ metadata: {name: shop, labels: {tenant: acme}}
         let page =
             page(&studied, Some(&[]), None, &Sources { paths: &["rbac.yaml".into()], tenant: "tenant" });
         assert!(page.contains("<th>shop"));
-        assert!(page.contains("group &lt;script&gt;alert(1)&lt;/script&gt;"));
+        assert!(page.contains("group &lt;script&gt;alert(1)&lt;/<wbr>script&gt;"), "{page}");
         assert!(!page.contains("<script"));
         assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing else");
     }
+
+    #[test]
+    fn long_names_break_after_separators_only() {
+        let name = "system:serviceaccount:a-b/c.d<";
+        let told = "system:<wbr>serviceaccount:<wbr>a-<wbr>b/<wbr>c.<wbr>d&lt;";
+        assert_eq!(breakable(name), told);
+        assert_eq!((&*breakable("plain"), &*breakable("")), ("plain", ""));
+    }
+
     #[test]
     fn namespaces_are_told_tenant_by_tenant_and_equal_ones_together() {
         let mut studied = Studied::default();

@@ -129,6 +129,11 @@ impl Finding {
     pub fn fix(&self) -> &'static str {
         CHECKS.iter().find(|(id, ..)| *id == self.id).map_or("", |(.., fix)| fix)
     }
+
+    /// Where it is, for people: a file and a line, or what has no lines.
+    pub fn place(&self) -> String {
+        if self.line == 0 { self.file.clone() } else { format!("{}:{}", self.file, self.line) }
+    }
 }
 
 impl fmt::Display for Level {
@@ -194,10 +199,11 @@ pub fn sarif(findings: &[Finding]) -> Value {
 }
 
 fn sarif_result(finding: &Finding) -> Value {
-    let location = json!({"physicalLocation": {
-        "artifactLocation": {"uri": finding.file},
-        "region": {"startLine": finding.line.max(1)},
-    }});
+    let mut physical = json!({"artifactLocation": {"uri": finding.file}});
+    if let (1.., Some(map)) = (finding.line, physical.as_object_mut()) {
+        map.insert("region".into(), json!({"startLine": finding.line}));
+    }
+    let location = json!({"physicalLocation": physical});
     json!({"ruleId": finding.id, "level": finding.level.to_string(), "message": {"text": finding.message}, "locations": [location]})
 }
 

@@ -19,7 +19,7 @@ use crate::rbac::{GROUP, RbacIndex};
 /// Largest file.
 const MAX_FILE: u64 = 64 << 20;
 /// Where objects stand that were read from a server.
-const SERVER: &str = "(server)";
+pub const SERVER: &str = "(server)";
 const KINDS: [(&str, &str); 4] = [
     ("Role", "roles"),
     ("ClusterRole", "clusterroles"),

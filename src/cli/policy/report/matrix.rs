@@ -8,7 +8,7 @@ use portcullis_authz::attributes::Resource;
 use portcullis_authz::study::Studied;
 use portcullis_authz::{Attributes, Authorities};
 
-use super::escaped;
+use super::breakable;
 
 /// What is asked of every namespace.
 const QUESTIONS: [(&str, &str, &str, &str); 6] = [
@@ -65,7 +65,7 @@ fn tenant_rows(
 ) {
     out.push_str("<tbody>");
     if !of.is_empty() {
-        let _ = write!(out, "<tr class=tenant><th colspan=7>tenant {}</tr>", escaped(of));
+        let _ = write!(out, "<tr class=tenant><th colspan=7>tenant {}</tr>", breakable(of));
     }
     let mut closed = Vec::new();
     for namespace in namespaces {
@@ -78,7 +78,7 @@ fn tenant_rows(
         if own.iter().any(|who| !who.is_empty()) {
             row(out, namespace, &own, NAMED);
         } else {
-            closed.push(escaped(namespace));
+            closed.push(breakable(namespace));
         }
     }
     if !closed.is_empty() {
@@ -92,9 +92,9 @@ fn tenant_rows(
 }
 
 fn row(out: &mut String, place: &str, answers: &Answers, named: usize) {
-    let _ = write!(out, "<tr><th>{}", escaped(place));
+    let _ = write!(out, "<tr><th>{}", breakable(place));
     for names in answers {
-        let shown: Vec<String> = names.iter().take(named).map(|name| escaped(name)).collect();
+        let shown: Vec<String> = names.iter().take(named).map(|name| breakable(name)).collect();
         let _ = write!(out, "<td>{}", shown.join("<br>"));
         match names.len().saturating_sub(named) {
             0 if names.is_empty() => out.push_str("<span class=dim>nobody</span>"),

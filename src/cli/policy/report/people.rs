@@ -8,7 +8,7 @@ use std::path::Path;
 
 use portcullis_api::Value;
 
-use super::escaped;
+use super::breakable;
 use crate::cli::Failure;
 
 const METHOD: &str = "portcullis.io/authenticated-by";
@@ -49,9 +49,10 @@ impl People {
              <table><thead><tr><th class=first>proved by<th>who</thead>",
         );
         for (method, people) in &self.0 {
-            let shown = people.iter().take(NAMED).map(|(user, count)| format!("{} ({count})", escaped(user)));
+            let shown =
+                people.iter().take(NAMED).map(|(user, count)| format!("{} ({count})", breakable(user)));
             let shown: Vec<String> = shown.collect();
-            let _ = write!(out, "<tr><th>{}<td>{}", escaped(method), shown.join(", "));
+            let _ = write!(out, "<tr><th>{}<td>{}", breakable(method), shown.join(", "));
             if let more @ 1.. = people.len().saturating_sub(NAMED) {
                 let _ = write!(out, " <span class=dim>and {more} more</span>");
             }

@@ -24,14 +24,29 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Result<(), Failure> {
     text(&aligned(rows))
 }
 
+/// What others chose is shown with its control characters escaped: a cell says nothing to the terminal.
+fn shown(cell: &str) -> String {
+    let harmless = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if cell.chars().all(harmless) {
+        return cell.to_owned();
+    }
+    let escaped = |c: char| if harmless(c) { c.to_string() } else { c.escape_default().to_string() };
+    cell.chars().map(escaped).collect()
+}
+
 fn aligned(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         out.push_str(cells.collect::<Vec<_>>().join("   ").trim_end());
         out.push('\n');
@@ -49,5 +64,11 @@ mod tests {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|r| r.iter().map(ToString::to_string).collect()).collect();
         assert_eq!(aligned(&rows), "NAME     END\na        ✓\nlonger\n");
+    }
+
+    #[test]
+    fn a088_a_cell_says_nothing_to_the_terminal() {
+        let rows = vec![vec!["\u{1b}]0;x\u{7}".to_owned(), "a\nb\u{202e}".to_owned(), "é".to_owned()]];
+        assert_eq!(aligned(&rows), "\\u{1b}]0;x\\u{7}   a\\nb\\u{202e}   é\n");
     }
 }

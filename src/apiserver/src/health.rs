@@ -96,8 +96,8 @@ impl Health {
         self.live.iter().chain(ready)
     }
 
-    /// Answers for a whole endpoint.
-    pub(crate) fn all(&self, endpoint: Endpoint, query: &str) -> Response<Body> {
+    /// Answers for a whole endpoint, with the names of its checks or without.
+    pub(crate) fn all(&self, endpoint: Endpoint, query: &str, names: bool) -> Response<Body> {
         let excluded: BTreeSet<String> = query::pairs(query)
             .filter(|(name, _)| name == "exclude")
             .map(|(_, value)| value.into_owned())
@@ -127,13 +127,16 @@ impl Health {
             writeln!(report, "warn: some health checks cannot be excluded: no matches for {names}").ok();
         }
         let name = endpoint.name();
+        if !names {
+            report.clear();
+        }
         if !failed.is_empty() {
             return respond::text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("{report}{name} check failed\n"),
             );
         }
-        if query::first(query, "verbose").is_some() {
+        if names && query::first(query, "verbose").is_some() {
             return respond::text(StatusCode::OK, format!("{report}{name} check passed\n"));
         }
         respond::text(StatusCode::OK, "ok")

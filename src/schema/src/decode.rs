@@ -26,6 +26,7 @@ use std::fmt;
 use portcullis_api::{Object, Value};
 
 pub use body::{MediaType, Untyped, decode_body, decode_untyped};
+pub use times::check_time;
 
 pub(crate) use identity::type_meta;
 pub(crate) use metadata::metadata;

@@ -66,7 +66,7 @@ impl Service<Authorized> for Dispatch {
             if !target.rest.is_empty() && &*target.subresource != "proxy" {
                 return ready(Err(ApiError::no_such_path()));
             }
-            // HEAD and OPTIONS are authorized as reads, but nobody serves them.
+            // HEAD is authorized as a read and OPTIONS as no verb at all, but nobody serves them.
             if matches!(request.parts().method, Method::HEAD | Method::OPTIONS)
                 && &*target.subresource != "proxy"
             {
@@ -75,7 +75,9 @@ impl Service<Authorized> for Dispatch {
             return self.count(request);
         }
         let this = self.clone();
-        Box::pin(async move { this.answer(&info.path, request.parts()).await })
+        // Strangers are told whether the server is well, not what of it is not.
+        let is_known = !request.user().in_group(portcullis_authn::UNAUTHENTICATED);
+        Box::pin(async move { this.answer(&info.path, request.parts(), is_known).await })
     }
 }
 
@@ -91,12 +93,12 @@ impl Dispatch {
     }
 
     /// Answers for what is no resource.
-    async fn answer(&self, path: &str, parts: &Parts) -> Result<Response<Body>, ApiError> {
+    async fn answer(&self, path: &str, parts: &Parts, is_known: bool) -> Result<Response<Body>, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
         let route = route(path);
         check_method(&route, &parts.method)?;
         match route {
-            Route::Health(endpoint) => Ok(self.health.all(endpoint, query)),
+            Route::Health(endpoint) => Ok(self.health.all(endpoint, query, is_known)),
             Route::HealthCheck(endpoint, name) => self.health.one(endpoint, name),
             Route::Version => Ok(version::document()),
             Route::Metrics => Ok(self.exposition()),

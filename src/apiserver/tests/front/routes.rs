@@ -93,6 +93,34 @@ async fn health_says_what_upstream_says() {
     assert_eq!(ask(&admin, get("/readyz/nope")).await.code(), 404);
 }
 
+/// The names of checks tell what a server is made of, and what is wrong with it.
+#[tokio::test]
+async fn b042_strangers_are_told_whether_it_is_ready_and_not_what_fails() {
+    let world = World::new().await;
+    for (query, credential, told) in [
+        ("", ROOT, true),
+        ("?verbose", ROOT, true),
+        ("", LOW, true),
+        ("", "", false),
+        ("?verbose", "", false),
+        ("?exclude=ping&verbose", "", false),
+    ] {
+        let mut raw = Raw::http1(&world).await;
+        let authorization = match credential {
+            "" => String::new(),
+            credential => format!("Authorization: Bearer {credential}\r\n"),
+        };
+        let request =
+            format!("GET /readyz{query} HTTP/1.1\r\nHost: x\r\n{authorization}Connection: close\r\n\r\n");
+        raw.send(request.as_bytes()).await;
+        let answer = raw.rest().await;
+        assert_eq!(code(&answer), 500, "{query} {credential}");
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        assert!(text.ends_with("readyz check failed\n"), "{text}");
+        assert_eq!(text.contains("storage"), told, "{query} {credential}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn a036_metrics_do_not_grow_with_what_is_sent() {
     let world = World::new().await;

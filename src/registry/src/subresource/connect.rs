@@ -94,13 +94,29 @@ fn unreachable_kubelet(pod: &Object) -> ApiError {
 
 fn check_log_options(call: &Call<'_>) -> Result<()> {
     let mut errors = Vec::new();
-    for field in ["tailLines", "limitBytes", "sinceSeconds"] {
-        let least = i64::from(field != "tailLines");
-        if let Some(number) = call.query.number(field)?.filter(|number| *number < least) {
-            let why =
-                if least == 0 { "must be greater than or equal to 0" } else { "must be greater than 0" };
-            errors.push(Error::invalid(&Path::new(field), number, why));
-        }
+    let mut at_least = |field: &str, least: i64, number: Option<i64>| {
+        let Some(number) = number.filter(|number| *number < least) else { return };
+        let why = if least == 0 { "must be greater than or equal to 0" } else { "must be greater than 0" };
+        errors.push(Error::invalid(&Path::new(field), number, why));
+    };
+    let since = call.query.first("sinceTime").filter(|time| !time.is_empty());
+    if let Some(time) = since {
+        portcullis_schema::decode::check_time(time).map_err(ApiError::bad_request)?;
+    }
+    let [lines, bytes, seconds] =
+        ["tailLines", "limitBytes", "sinceSeconds"].map(|field| call.query.number(field));
+    let seconds = seconds?;
+    at_least("tailLines", 0, lines?);
+    at_least("limitBytes", 1, bytes?);
+    if since.is_none() {
+        at_least("sinceSeconds", 1, seconds);
+    } else if seconds.is_some() {
+        let why = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+        errors.push(Error::forbidden(&Path::new("[]"), why));
+    }
+    // One stream of the two is chosen only where a feature that is off by default allows it.
+    if call.query.first("stream").is_some() {
+        errors.push(Error::forbidden(&Path::new("stream"), "may not be specified"));
     }
     if errors.is_empty() {
         Ok(())

@@ -39,6 +39,14 @@ pub(super) fn canonical(text: &str, layout: Layout) -> Result<Option<String>, St
     }))
 }
 
+/// Checks a time that a parameter gives.
+///
+/// # Errors
+/// Go's words for what is wrong.
+pub fn check_time(text: &str) -> Result<(), String> {
+    canonical(text, Layout::Seconds).map(drop)
+}
+
 /// Whether this is the first second of year 1, which Go takes for no time.
 fn is_zero(time: DateTime) -> bool {
     time == jiff::civil::datetime(1, 1, 1, 0, 0, 0, 0)

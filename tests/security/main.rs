@@ -9,6 +9,8 @@ mod admission;
 mod bodies;
 mod credentials;
 mod custom;
+mod defaults;
+mod events;
 mod evidence;
 mod gates;
 mod identities;

@@ -55,6 +55,21 @@ fn e050_a_node_reads_what_its_pods_need_while_they_are_its_own() {
 }
 
 #[test]
+fn h029_a_node_that_is_gone_reads_what_its_pods_need_until_they_are() {
+    let world = world();
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "h029"}});
+    world.admin.post("/api/v1/nodes", &node).is(&[201], "node");
+    let kubelet = world.server.user("system:node:h029", &["system:nodes"]);
+    let paths = make(&world, "h029-pod", "h029");
+    each(&kubelet, &paths, 200);
+    world.admin.delete("/api/v1/nodes/h029").is(&[200], "node");
+    world.admin.delete("/api/v1/namespaces/a/pods/h029-pod?gracePeriodSeconds=0").is(&[200], "pod");
+    each(&kubelet, &paths, 403);
+    kubelet.get("/api/v1/nodes/h029").is(&[404], "its own object, which is not there");
+    kubelet.get("/api/v1/nodes/node1").is(&[403], "another's");
+}
+
+#[test]
 fn e034_only_a_nodes_own_selector_lists_pods() {
     let world = world();
     let list = |selector: &str| world.node1.get(&format!("/api/v1/pods?fieldSelector={selector}"));

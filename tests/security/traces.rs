@@ -149,6 +149,27 @@ fn i014_b043_no_text_breaks_out_of_its_line() {
 }
 
 #[test]
+fn a088_tables_and_logs_hold_no_control_bytes() {
+    let world = world();
+    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "a088",
+            "annotations": {"a": "\u{1b}]0;x\u{7}"}}, "type": "Normal", "reason": "Seen",
+        "involvedObject": {"kind": "Pod", "namespace": "a", "name": "x"}, "message": "\u{1b}[31mred\u{9b}2J"});
+    let path = "/api/v1/namespaces/a/events";
+    world.admin.post(path, &event).is(&[201], "event");
+    let control = |bytes: &[u8]| bytes.iter().any(|byte| matches!(byte, 0..0x09 | 0x0b..0x20 | 0x7f));
+    for shape in ["Table", "PartialObjectMetadataList"] {
+        let accept = format!("application/json;as={shape};v=v1;g=meta.k8s.io");
+        let answer = world.admin.send("GET", path, &[("Accept", &accept)], b"").is(&[200], shape);
+        assert!(answer.text().contains("a088") && !control(&answer.body), "{shape}");
+    }
+    // A refusal repeats what it refuses, and is logged.
+    let odd = world.low.get("/api/v1/namespaces/a%1b%5d0;x%07/secrets");
+    assert!(matches!(odd.code, 400 | 403) && !control(&odd.body), "{}", odd.head);
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert!(!control(world.server.log().as_bytes()) && !control(world.server.audit().as_bytes()));
+}
+
+#[test]
 fn i015_an_id_of_the_client_is_bounded() {
     let world = world();
     for id in ["x".repeat(10_000), "a".repeat(63) + "\u{e9}", "same".into(), "same".into(), "a b\"c".into()] {
@@ -214,25 +235,27 @@ fn g043_warnings_end() {
 
 #[test]
 fn a036_i036_metrics_do_not_name_anybody_and_do_not_grow() {
-    let world = world();
-    let lines = || world.admin.get("/metrics").is(&[200], "metrics").text().lines().count();
+    // One of its own: what other tests ask for is counted too.
+    let server = Server::start(&[]);
+    let low = server.user("low", &[]);
+    let lines = || server.admin.get("/metrics").is(&[200], "metrics").text().lines().count();
     let probe = |n: usize| {
         let agent = format!("agent-{n}");
-        world.low.send("GET", &format!("/i036-{n}/x"), &[("User-Agent", &agent)], b"");
-        world.low.send(
+        low.send("GET", &format!("/i036-{n}/x"), &[("User-Agent", &agent)], b"");
+        low.send(
             "GET",
             &format!("/apis/g{n}.example/v{n}/r{n}"),
             &[("Accept", &format!("a/b{n}"))],
             b"",
         );
-        world.low.send(&format!("M{n}"), "/api/v1/secrets", &[("Content-Type", &format!("x/y{n}"))], b"");
+        low.send(&format!("M{n}"), "/api/v1/secrets", &[("Content-Type", &format!("x/y{n}"))], b"");
     };
     probe(0);
     let before = lines();
     (1..100).for_each(probe);
     let after = lines();
     assert!(after <= before + 200, "{before} lines became {after}");
-    let text = world.admin.get("/metrics").text();
+    let text = server.admin.get("/metrics").text();
     for word in ["i036-", "agent-7", "g7.example", "M77", "\"low\"", "nsadm", "eyJ", "127.0.0.1"] {
         assert!(!text.contains(word), "{word}");
     }

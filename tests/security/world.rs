@@ -58,6 +58,7 @@ impl Server {
             .env("PROGRAM", PROGRAM)
             .env("COMMAND", command)
             .env("DIR", &dir)
+            .env("KUBECONFIG", dir.join("kubeconfig"))
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -312,7 +313,7 @@ pub(crate) fn config_map(name: &str) -> Value {
 }
 
 /// The client a kubeconfig describes.
-fn client(address: SocketAddr, kubeconfig: &str) -> Client {
+pub(crate) fn client(address: SocketAddr, kubeconfig: &str) -> Client {
     let part = |name| member(kubeconfig, name);
     Client::certified(
         address,

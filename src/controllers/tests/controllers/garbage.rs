@@ -111,7 +111,7 @@ async fn orphans_stay_and_name_no_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reference_that_lies_has_nothing_of_others_deleted() {
+async fn h020_a_reference_that_lies_has_nothing_of_others_deleted() {
     let cluster = Cluster::start().await;
     let victim = cluster.map("victim", &[]).await;
     // It says that the victim is elsewhere, under another name: there is no such owner, so only the liar goes.

@@ -56,7 +56,7 @@ fn an_owner_that_nobody_saw_is_asked_for() {
 }
 
 #[test]
-fn a_reference_that_lies_is_asked_for_in_either_order() {
+fn h020_a_reference_that_lies_is_asked_for_in_either_order() {
     let liar = |name: &str| with(name, json!({ "ownerReferences": [reference("owner", "another", false)] }));
     let mut graph = Graph::default();
     graph.observe(thing("owner", &[]));

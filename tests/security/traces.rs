@@ -242,12 +242,7 @@ fn a036_i036_metrics_do_not_name_anybody_and_do_not_grow() {
     let probe = |n: usize| {
         let agent = format!("agent-{n}");
         low.send("GET", &format!("/i036-{n}/x"), &[("User-Agent", &agent)], b"");
-        low.send(
-            "GET",
-            &format!("/apis/g{n}.example/v{n}/r{n}"),
-            &[("Accept", &format!("a/b{n}"))],
-            b"",
-        );
+        low.send("GET", &format!("/apis/g{n}.example/v{n}/r{n}"), &[("Accept", &format!("a/b{n}"))], b"");
         low.send(&format!("M{n}"), "/api/v1/secrets", &[("Content-Type", &format!("x/y{n}"))], b"");
     };
     probe(0);

@@ -129,7 +129,12 @@ pub(super) fn can(arguments: &Can) -> Result<ExitCode, Failure> {
 pub(super) fn role(arguments: &Least) -> Result<ExitCode, Failure> {
     let mut least = study::Least::new(&arguments.user);
     each_line(&arguments.audit, |line| least.note(line))?;
-    print::text(&least.to_yaml())?;
+    let roles = least.to_yaml();
+    if roles.is_empty() {
+        let what = format!("the log shows nothing that {:?} was allowed to do", arguments.user);
+        return Err(Failure::new(what).fix("name the user as events do, and the log of that time"));
+    }
+    print::text(&roles)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,7 +10,7 @@ use portcullis_storage::{Entry, View};
 use serde_json::Map;
 
 use super::list::unreadable;
-use super::table::{Include, shown};
+use super::table::{Include, drop_no_rows, shown};
 use crate::negotiate::MetaVersion;
 use crate::print;
 use crate::resource::Resource;
@@ -60,6 +60,13 @@ impl<'r> Rows<'r> {
 
     /// The bytes of a table that has no rows yet, with these.
     pub(super) fn into_table(mut self, empty: &Value) -> Result<Bytes> {
+        if self.places.is_empty() {
+            let mut none = empty.clone();
+            drop_no_rows(self.resource, &mut none);
+            let mut whole = json(&none)?;
+            whole.push(b'\n');
+            return Ok(whole.into());
+        }
         let empty = json(empty)?;
         let head =
             empty.strip_suffix(b"]}").ok_or_else(|| ApiError::internal("a table ends with its rows"))?;

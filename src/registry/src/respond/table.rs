@@ -60,7 +60,7 @@ pub(crate) fn table(
 }
 
 /// Upstream's printer of last resort starts from no list of rows at all, and so shows `null`.
-fn drop_no_rows(resource: &Resource, table: &mut Value) {
+pub(super) fn drop_no_rows(resource: &Resource, table: &mut Value) {
     let bare =
         resource.custom().is_none() && print::has_no_printer(&resource.gr.group, &resource.gr.resource);
     if let Some(rows) =

@@ -54,12 +54,13 @@ ROWS = [
     ("server-side apply, Deployment, new", "main", "deployments", None, None),
     ("SubjectAccessReview", "main", "review", 378, 10),
     ("watch event to one of 200 watchers", "main", "watch", 30, 8),
+    ("merge patch that one of 200 watchers sees", "main", "watch-own", None, None),
     ("pod create, with admission", "main", "pods", 2_128, 8),
     ("list 10,000 pods", "main", "podlist", 872_000, 15),
     ("list 10,000 pods, protobuf", "main", "podlist-proto", None, None),
     ("delete", "last", "delete", 738, 8),
 ]
-MAIN = "create,get,list,list-gzip,list-proto,list-table,page,select,update,patch,apply,review,watch,pods,podlist,podlist-proto,deployments"
+MAIN = "create,get,list,list-gzip,list-proto,list-table,page,select,update,patch,apply,review,watch,watch-own,pods,podlist,podlist-proto,deployments"
 FLOOR = "create,get,list,watch"
 MEMORY = [("memory idle", "idle", 320), ("memory with 10,000 ConfigMaps", "get", 970),
           ("memory with 10,000 ConfigMaps and 10,000 pods", "podlist", 1850)]

@@ -32,7 +32,7 @@ impl Embedded {
         }
         let filled = Meta { revision, compacted: revision, outbox: found.outbox };
         db.write(|txn| {
-            let mut batch = Batch::open(txn, found, super::writer::now_millis())?;
+            let mut batch = Batch::open(txn, found, options.now_millis())?;
             put_all(&mut batch, dump)?;
             batch.tables.put_meta(&found, &filled)?;
             Ok(true)

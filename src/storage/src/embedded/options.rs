@@ -1,7 +1,7 @@
 //! How an embedded store behaves.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where an embedded store lives and how much it keeps.
 #[derive(Clone, Debug)]
@@ -23,6 +23,9 @@ pub struct Options {
     pub verify: bool,
     #[cfg(test)]
     pub(super) faults: Option<super::faults::Faults>,
+    /// Milliseconds since 1970, where a test says how time goes.
+    #[cfg(test)]
+    pub(super) clock: Option<std::sync::Arc<std::sync::atomic::AtomicU64>>,
 }
 
 impl Options {
@@ -38,6 +41,18 @@ impl Options {
             verify: false,
             #[cfg(test)]
             faults: None,
+            #[cfg(test)]
+            clock: None,
         }
+    }
+
+    /// The time, in milliseconds since 1970.
+    pub(super) fn now_millis(&self) -> u64 {
+        #[cfg(test)]
+        if let Some(clock) = &self.clock {
+            return clock.load(std::sync::atomic::Ordering::Acquire);
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -11,6 +11,7 @@ use crate::{Expect, Guard, Key, Op, StoreWatch};
 mod damage;
 mod model;
 mod power;
+mod time;
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()

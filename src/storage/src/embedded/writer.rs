@@ -11,7 +11,7 @@
 //! again and looking at the revision in it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
@@ -156,7 +156,7 @@ impl Writer {
     /// Dropping drained records is not worth a commit of its own, unless none comes for a while.
     fn accept_drain(&mut self, upto: u64) {
         self.drained = self.drained.max(Some(upto));
-        self.next_drain.get_or_insert(now_millis().saturating_add(1000));
+        self.next_drain.get_or_insert(self.now_millis().saturating_add(1000));
     }
 
     fn accept_compaction(&mut self, to: Revision, reply: Reply<()>) {
@@ -210,8 +210,9 @@ impl Writer {
             self.publish(work)?;
         }
         let mut work = None;
+        let now = self.now_millis();
         let written = self.shared.db.write(|txn| {
-            let mut batch = Batch::open(txn, self.meta, now_millis())?;
+            let mut batch = Batch::open(txn, self.meta, now)?;
             let done = self.fill(&mut batch, txns)?;
             let dirty = batch.written;
             work = Some(Work { meta: batch.meta, changes: batch.changes, ..done });
@@ -292,15 +293,19 @@ impl Writer {
     }
 
     fn postpone_housekeeping(&mut self) {
-        let later = now_millis().saturating_add(1000);
+        let later = self.now_millis().saturating_add(1000);
         for due in [&mut self.next_expiry, &mut self.next_forget, &mut self.next_drain] {
             *due = due.map(|due| due.max(later));
         }
     }
 
+    fn now_millis(&self) -> u64 {
+        self.shared.options.now_millis()
+    }
+
     fn until_housekeeping(&self) -> Duration {
         let due = [self.next_expiry, self.next_forget, self.next_drain].into_iter().flatten().min();
-        let wait = Duration::from_millis(due.unwrap_or(u64::MAX).saturating_sub(now_millis()));
+        let wait = Duration::from_millis(due.unwrap_or(u64::MAX).saturating_sub(self.now_millis()));
         wait.min(Duration::from_secs(3600))
     }
 }
@@ -310,9 +315,4 @@ fn value_size(op: &crate::Op) -> usize {
         crate::Op::Put { value, .. } => value.len(),
         crate::Op::Delete { .. } => 0,
     }
-}
-
-pub(super) fn now_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

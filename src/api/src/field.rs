@@ -296,35 +296,53 @@ impl Shown for Raw {
 
 /// Quotes a string as Go's `%q` does.
 pub fn go_quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
-                let _ = write!(out, "\\x{:02x}", c as u32);
-            }
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
+    Quoted(text).to_string()
+}
+
+/// A string that is written as Go's `%q` does.
+#[derive(Clone, Copy, Debug)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        let plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+        if self.0.bytes().all(plain) {
+            f.write_str(self.0)?;
+        } else {
+            self.0.chars().try_for_each(|c| write_quoted(f, c))?;
         }
+        f.write_char('"')
     }
-    out.push('"');
-    out
+}
+
+fn write_quoted(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    match c {
+        '"' => f.write_str("\\\""),
+        '\\' => f.write_str("\\\\"),
+        '\n' => f.write_str("\\n"),
+        '\r' => f.write_str("\\r"),
+        '\t' => f.write_str("\\t"),
+        '\u{7}' => f.write_str("\\a"),
+        '\u{8}' => f.write_str("\\b"),
+        '\u{b}' => f.write_str("\\v"),
+        '\u{c}' => f.write_str("\\f"),
+        c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(f, "\\x{:02x}", c as u32),
+        c if c.is_control() => write!(f, "\\u{:04x}", c as u32),
+        c => f.write_char(c),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strings_are_quoted_as_go_quotes_them() {
+        assert_eq!(go_quote("plain text"), "\"plain text\"");
+        assert_eq!(go_quote("a\"b\\c\n\r\t"), r#""a\"b\\c\n\r\t""#);
+        assert_eq!(go_quote("\u{7}\u{8}\u{b}\u{c}\u{1}\u{7f}\u{85}ü"), r#""\a\b\v\f\x01\x7f\u0085ü""#);
+    }
 
     #[test]
     fn messages_read_as_upstream() {

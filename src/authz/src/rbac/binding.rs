@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_api::field::go_quote;
+use portcullis_api::field::Quoted;
 use portcullis_api::{Object, UserInfo, Value};
 
 use crate::used::Used;
@@ -112,9 +112,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
             "ServiceAccount" => {
-                write!(f, "ServiceAccount {}", go_quote(&format!("{}/{}", self.name, self.namespace)))
+                write!(f, "ServiceAccount {}", Quoted(&format!("{}/{}", self.name, self.namespace)))
             }
-            kind => write!(f, "{kind} {}", go_quote(&self.name)),
+            kind => write!(f, "{kind} {}", Quoted(&self.name)),
         }
     }
 }
@@ -156,12 +156,12 @@ impl Grant {
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Binding { namespace, name, role, subjects, used: _ } = &*self.binding;
-        let binding = if namespace.is_empty() {
-            format!("ClusterRoleBinding {}", go_quote(name))
+        if namespace.is_empty() {
+            write!(f, "ClusterRoleBinding {}", Quoted(name))?;
         } else {
-            format!("RoleBinding {}", go_quote(&format!("{name}/{namespace}")))
-        };
-        write!(f, "{binding} of {} {}", role.kind, go_quote(&role.name))?;
+            write!(f, "RoleBinding {}", Quoted(&format!("{name}/{namespace}")))?;
+        }
+        write!(f, " of {} {}", role.kind, Quoted(&role.name))?;
         subjects.get(self.subject).map_or(Ok(()), |subject| write!(f, " to {subject}"))
     }
 }
@@ -187,8 +187,8 @@ impl MissingRole {
     /// Told with another word for the resource: lookups made for a write name the resource written.
     pub(crate) fn told_as(&self, resource: &str) -> String {
         match &*self.role.kind {
-            "Role" | "ClusterRole" => format!("{resource} {} not found", go_quote(&self.role.name)),
-            kind => format!("unsupported role reference kind: {}", go_quote(kind)),
+            "Role" | "ClusterRole" => format!("{resource} {} not found", Quoted(&self.role.name)),
+            kind => format!("unsupported role reference kind: {}", Quoted(kind)),
         }
     }
 }

@@ -27,15 +27,18 @@ async fn a_power_cut_loses_nothing_acknowledged() {
         let faults = Faults::on(disk.clone());
         let store = Embedded::open(Options { faults: Some(faults), ..options(folder.path()) });
         if let Ok(store) = store {
-            check(&store, &known, cut).await;
-            work(&store, &mut next, &mut known).await;
+            match check(&store, &known, cut).await {
+                Ok(()) => work(&store, &mut next, &mut known).await,
+                // The store writes by itself when history is old enough to be forgotten.
+                Err(error) => assert!(disk.after_cut().is_some(), "cut {cut}: {error}"),
+            }
         }
         // The power went while the store was opened, or while it worked.
         file = disk.after_cut().expect("the power was cut");
     }
     let disk = Disk::holding(file, u64::MAX, 0);
     let last = Options { faults: Some(Faults::on(disk)), verify: true, ..options(folder.path()) };
-    check(&Embedded::open(last).unwrap(), &known, cuts).await;
+    check(&Embedded::open(last).unwrap(), &known, cuts).await.unwrap();
     assert!(known.len() as u64 > cuts, "only {} transactions were acknowledged", known.len());
     println!("{cuts} cuts, {} acknowledged transactions of {next}", known.len());
 }
@@ -71,26 +74,29 @@ fn pair(number: u64) -> Txn {
     Txn { ops: vec![put("left"), put("right")], ..Txn::default() }.with_outbox(value(number.to_string()))
 }
 
-async fn check(store: &Embedded, known: &Acknowledged, cut: u64) {
+/// Looks whether everything is there that was acknowledged; fails if it cannot be read.
+async fn check(store: &Embedded, known: &Acknowledged, cut: u64) -> Result<(), StoreError> {
     let newest = known.iter().map(|(_, revision)| *revision).max().unwrap_or(Revision(1));
     assert!(store.current_revision() >= newest, "cut {cut}: revision {newest} was acknowledged");
     for key in 0..KEYS {
-        let (left, right) = (number(store, "left", key).await, number(store, "right", key).await);
+        let (left, right) = (number(store, "left", key).await?, number(store, "right", key).await?);
         assert_eq!(left, right, "cut {cut}: half a transaction");
         let acknowledged =
             known.iter().map(|(number, _)| *number).filter(|number| number % KEYS == key).max();
         assert!(left >= acknowledged, "cut {cut}: {acknowledged:?} was acknowledged, {left:?} is there");
     }
-    let records = store.outbox(0, usize::MAX).await.unwrap();
+    let records = store.outbox(0, usize::MAX).await?;
     let records: std::collections::BTreeMap<_, _> =
         records.iter().map(|record| (record.revision, record.bytes.clone())).collect();
     for (number, revision) in known {
         assert_eq!(records.get(revision), Some(&value(number.to_string())), "cut {cut}: a record is lost");
     }
+    Ok(())
 }
 
 /// The number of the transaction that wrote a key last.
-async fn number(store: &Embedded, side: &str, key: u64) -> Option<u64> {
-    let text = text_of(store, &format!("/{side}/{key}"), None).await?;
-    Some(text.split(' ').next().unwrap().parse().unwrap())
+async fn number(store: &Embedded, side: &str, key: u64) -> Result<Option<u64>, StoreError> {
+    let found = store.get(&format!("/{side}/{key}"), None).await?;
+    let text = found.map(|found| String::from_utf8(found.value.to_vec()).unwrap());
+    Ok(text.map(|text| text.split(' ').next().unwrap().parse().unwrap()))
 }

@@ -62,7 +62,7 @@ fn check_options(eviction: &Object, options: &WriteOptions) -> Result<bool> {
     if eviction.at(&["deleteOptions", UNREADABLE]) == Some(&Value::Bool(true)) {
         let path = Path::new("deleteOptions").child(UNREADABLE);
         let why = "can not be set for pod eviction, try after removing the option";
-        let error = Error::invalid(&path, &Value::Bool(true), why);
+        let error = Error::invalid(&path, Value::Bool(true), why);
         return Err(ApiError::invalid("policy", "Eviction", eviction.name(), &[error]));
     }
     let body = eviction.at(&["deleteOptions", "dryRun"]).and_then(Value::as_array);

@@ -57,6 +57,20 @@ fn uncarried(field: &Field) -> bool {
     field.proto.number == 0
 }
 
+/// Takes out empty lists of owners: JSON asks by one that owners be forgotten, and protobuf has no such word.
+fn drop_wishes(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|name, value| {
+                name != "managedFields" || value.as_array().is_none_or(|list| !list.is_empty())
+            });
+            map.values_mut().for_each(drop_wishes);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_wishes),
+        _ => {}
+    }
+}
+
 /// Every scalar given is there, but for zeros, which Go may leave out.
 #[track_caller]
 fn assert_within(given: &Value, kept: &Value, at: &str) {
@@ -114,7 +128,8 @@ proptest! {
 
     #[test]
     fn protobuf_keeps_every_object(kind in any_kind(), choices in choices()) {
-        let odd = normal(kind, tree(kind, &mut Tape::new(&choices).odd().without(uncarried)));
+        let mut odd = normal(kind, tree(kind, &mut Tape::new(&choices).odd().without(uncarried)));
+        odd.map_mut().values_mut().for_each(drop_wishes);
         assert_survives_protobuf(kind, &odd);
     }
 

@@ -29,8 +29,7 @@ impl Selectable {
 
     /// What objects that have a value in a field are found by, if they are.
     pub(crate) fn trait_of<'v>(&self, field: &str, value: &'v str) -> Option<Trait<'v>> {
-        let stored = if self.custom { field } else { stored_name(field) };
-        let place = self.fields.iter().position(|one| one == stored)?;
+        let place = self.place(field)?;
         (!value.is_empty() && self.finding.contains(&place)).then_some(Trait::Field(place, value))
     }
 
@@ -39,11 +38,13 @@ impl Selectable {
         match field {
             "metadata.name" => Some(entry.name()),
             "metadata.namespace" => Some(entry.namespace()),
-            _ => {
-                let stored = if self.custom { field } else { stored_name(field) };
-                self.fields.iter().position(|one| one == stored).map(|at| entry.fields().get(at))
-            }
+            _ => self.place(field).map(|place| entry.fields().get(place)),
         }
+    }
+
+    fn place(&self, field: &str) -> Option<usize> {
+        let stored = if self.custom { field } else { stored_name(field) };
+        self.fields.iter().position(|one| one == stored)
     }
 }
 

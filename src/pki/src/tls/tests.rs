@@ -205,6 +205,26 @@ fn revocation_reaches_open_connections() {
     assert_eq!(chain.verified(Purpose::User, Timestamp::now()).unwrap_err(), Refusal::Revoked);
 }
 
+/// A list of one certificate that an authority has revoked, to be renewed at the beginning of a year.
+fn revocations(ca: &str, key: &str, end: i32, serial: &[u8]) -> String {
+    let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(key).unwrap()).unwrap();
+    let revoked = rcgen::RevokedCertParams {
+        serial_number: rcgen::SerialNumber::from_slice(serial),
+        revocation_time: date_time_ymd(2020, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let params = rcgen::CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(end, 1, 1),
+        crl_number: rcgen::SerialNumber::from_slice(&[1]),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    params.signed_by(&issuer).unwrap().pem().unwrap()
+}
+
 #[test]
 fn d036_revocation_lists_are_kept_and_bad_ones_refused() {
     let world = world();
@@ -212,34 +232,16 @@ fn d036_revocation_lists_are_kept_and_bad_ones_refused() {
     let (other, other_key) = world.pki.stored("front-proxy-ca").unwrap();
     let chain = world.peer(world.user("jane"));
     let serial = hex::decode(&chain.claimed().unwrap().serial).unwrap();
-    let list = |ca: &str, key: &str, end: i32, serial: &[u8]| {
-        let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(key).unwrap()).unwrap();
-        let revoked = rcgen::RevokedCertParams {
-            serial_number: rcgen::SerialNumber::from_slice(serial),
-            revocation_time: date_time_ymd(2020, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = rcgen::CertificateRevocationListParams {
-            this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(end, 1, 1),
-            crl_number: rcgen::SerialNumber::from_slice(&[1]),
-            issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
-            key_identifier_method: rcgen::KeyIdMethod::Sha256,
-        };
-        params.signed_by(&issuer).unwrap().pem().unwrap()
-    };
     let judged = |list: &str| {
         world.trust.replace(&format!("{ca}{list}"), None).unwrap();
         chain.verified(Purpose::User, Timestamp::now()).map(|_| ())
     };
-    assert_eq!(judged(&list(&ca, key.expose(), 2090, &serial)), Err(Refusal::Revoked));
-    assert_eq!(judged(&list(&ca, key.expose(), 2090, &[9])), Ok(()));
-    assert!(judged(&list(&ca, key.expose(), 2021, &[9])).is_err());
-    assert_eq!(judged(&list(&other, other_key.expose(), 2090, &serial)), Ok(()));
+    assert_eq!(judged(&revocations(&ca, key.expose(), 2090, &serial)), Err(Refusal::Revoked));
+    assert_eq!(judged(&revocations(&ca, key.expose(), 2090, &[9])), Ok(()));
+    assert!(judged(&revocations(&ca, key.expose(), 2021, &[9])).is_err());
+    assert_eq!(judged(&revocations(&other, other_key.expose(), 2090, &serial)), Ok(()));
     // The name of our authority, but another's signature.
-    assert!(judged(&list(&ca, other_key.expose(), 2090, &[9])).is_err());
+    assert!(judged(&revocations(&ca, other_key.expose(), 2090, &[9])).is_err());
     assert_eq!(judged(""), Ok(()));
     for bad in
         ["-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "-----BEGIN X509 CRL-----\nMAAwADAA\n"]
@@ -479,27 +481,9 @@ fn d036_an_intermediate_on_a_list_of_its_authority_vouches_for_nobody() {
     let (root, root_key) = world.pki.stored("ca").unwrap();
     let department = intermediate(&root, root_key.expose(), |_| {});
     let kim = world.departmental(&department, true);
-    let list = |serial: &[u8]| {
-        let key = KeyPair::from_pem(root_key.expose()).unwrap();
-        let issuer = Issuer::from_ca_cert_pem(&root, key).unwrap();
-        let revoked = rcgen::RevokedCertParams {
-            serial_number: rcgen::SerialNumber::from_slice(serial),
-            revocation_time: date_time_ymd(2020, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = rcgen::CertificateRevocationListParams {
-            this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(2090, 1, 1),
-            crl_number: rcgen::SerialNumber::from_slice(&[1]),
-            issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
-            key_identifier_method: rcgen::KeyIdMethod::Sha256,
-        };
-        params.signed_by(&issuer).unwrap().pem().unwrap()
-    };
     let judged = |serial: &[u8]| {
-        world.trust.replace(&format!("{root}{}", list(serial)), None).unwrap();
+        let list = revocations(&root, root_key.expose(), 2090, serial);
+        world.trust.replace(&format!("{root}{list}"), None).unwrap();
         kim.verified(Purpose::User, Timestamp::now()).map(|_| ())
     };
     assert_eq!(judged(&[9]), Ok(()));

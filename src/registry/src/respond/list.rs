@@ -151,7 +151,7 @@ async fn stored_table(call: &Call<'_>, version: MetaVersion, selected: &Selected
             tokio::task::yield_now().await;
         }
     }
-    rows.into_table(&empty(call.resource, &call.query, version, &selected.meta))
+    rows.into_table(empty(call.resource, &call.query, version, &selected.meta))
 }
 
 fn bare_metadata(resource: &Resource, entry: &Entry) -> Result<Map<String, Value>> {

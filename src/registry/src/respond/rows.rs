@@ -9,9 +9,10 @@ use portcullis_api::{ApiError, Result, Value, wire};
 use portcullis_storage::{Entry, View};
 use serde_json::Map;
 
+use super::encode;
 use super::list::unreadable;
 use super::table::{Include, drop_no_rows, shown};
-use crate::negotiate::MetaVersion;
+use crate::negotiate::{Encoding, MetaVersion};
 use crate::print;
 use crate::resource::Resource;
 
@@ -59,15 +60,12 @@ impl<'r> Rows<'r> {
     }
 
     /// The bytes of a table that has no rows yet, with these.
-    pub(super) fn into_table(mut self, empty: &Value) -> Result<Bytes> {
+    pub(super) fn into_table(mut self, mut empty: Value) -> Result<Bytes> {
         if self.places.is_empty() {
-            let mut none = empty.clone();
-            drop_no_rows(self.resource, &mut none);
-            let mut whole = json(&none)?;
-            whole.push(b'\n');
-            return Ok(whole.into());
+            drop_no_rows(self.resource, &mut empty);
+            return encode(Encoding::Json { pretty: false }, &empty);
         }
-        let empty = json(empty)?;
+        let empty = json(&empty)?;
         let head =
             empty.strip_suffix(b"]}").ok_or_else(|| ApiError::internal("a table ends with its rows"))?;
         let mut whole = Vec::with_capacity(empty.len() + self.text.len() + self.places.len() + 1);

@@ -150,26 +150,32 @@ async fn mark_and_delete(call: &mut Call<'_>, name: &str, how: &DeleteOptions) -
 }
 
 fn marked(pod: &Object) -> Object {
-    const TYPE: &str = "DisruptionTarget";
-    let is_it = |condition: &Value| condition.get("type").and_then(Value::as_str) == Some(TYPE);
     let mut new = pod.clone();
-    let listed = pod.at(&["status", "conditions"]).and_then(Value::as_array);
-    let mut conditions = listed.cloned().unwrap_or_default();
-    let known = conditions.iter().find(|condition| is_it(condition));
-    let known = known.filter(|known| known.get("status").and_then(Value::as_str) == Some("True"));
-    let since = known.and_then(|known| known.get("lastTransitionTime")).cloned();
     let condition = json!({
-        "type": TYPE,
+        "type": "DisruptionTarget",
         "status": "True",
         "reason": "EvictionByEvictionAPI",
         "message": "Eviction API: evicting",
         "lastProbeTime": null,
-        "lastTransitionTime": since.unwrap_or_else(|| time::now_rfc3339().into()),
     });
-    match conditions.iter().position(is_it).and_then(|at| conditions.get_mut(at)) {
-        Some(slot) => *slot = condition,
+    set_condition(&mut new, condition);
+    new
+}
+
+/// Sets a condition of a status; its time is that of the last change of its own status.
+fn set_condition(object: &mut Object, mut condition: Value) {
+    let listed = object.at(&["status", "conditions"]).and_then(Value::as_array);
+    let mut conditions = listed.cloned().unwrap_or_default();
+    let known = conditions.iter_mut().find(|known| known.get("type") == condition.get("type"));
+    let same = known.as_deref().filter(|known| known.get("status") == condition.get("status"));
+    let since = same.and_then(|same| same.get("lastTransitionTime")).cloned();
+    if let Some(map) = condition.as_object_mut() {
+        let since = since.unwrap_or_else(|| time::now_rfc3339().into());
+        map.insert("lastTransitionTime".into(), since);
+    }
+    match known {
+        Some(known) => *known = condition,
         None => conditions.push(condition),
     }
-    new.set_at(&["status", "conditions"], Value::Array(conditions));
-    new
+    object.set_at(&["status", "conditions"], Value::Array(conditions));
 }

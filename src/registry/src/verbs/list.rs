@@ -94,9 +94,6 @@ fn candidates<'s>(
     if let Some(key) = options.key_of_one(call) {
         return snapshot.having(&[Trait::Key(&key)], prefix, after);
     }
-    if call.resource.custom().is_some_and(Serving::may_relabel) {
-        return Box::new(snapshot.under(prefix, after));
-    }
     snapshot.having(&options.traits(call.resource), prefix, after)
 }
 
@@ -214,8 +211,11 @@ impl ListOptions {
         place.then(|| format!("{}{name}", call.resource.prefix(&call.target.namespace)))
     }
 
-    /// What every object that is selected can be found by.
+    /// What every object that is selected can be found by, in whatever version it is stored.
     pub(crate) fn traits(&self, resource: &Resource) -> SmallVec<[Trait<'_>; 8]> {
+        if resource.custom().is_some_and(Serving::may_relabel) {
+            return SmallVec::new();
+        }
         let labels = self.labels.iter().flat_map(|labels| labels.exact());
         let fields = self.fields.iter().flat_map(|fields| fields.terms()).filter(|term| term.is_equal());
         let fields = fields.filter_map(|term| resource.trait_of(term.field(), term.value()));

@@ -173,6 +173,11 @@ impl Live {
         hashes
     }
 
+    /// Whether both states of an object wake the same watchers.
+    pub(super) fn same_traits(&self, one: &Entry, other: &Entry) -> bool {
+        self.objects.same_traits(one, other)
+    }
+
     /// The recent events.
     pub(super) fn ring(&self) -> &Ring {
         &self.ring

@@ -120,6 +120,9 @@ impl Objects {
     ) -> Option<Trait<'t>> {
         /// Finding an object by its key is so many times dearer than going to the next one.
         const DEARER: usize = 4;
+        if wanted.is_empty() {
+            return None;
+        }
         let few = self.by_key.len() / DEARER;
         let mut racing: Vec<_> = wanted.iter().map(|one| (*one, self.tagged(*one, prefix, after))).collect();
         // Whoever is through first has the fewest.
@@ -178,7 +181,7 @@ impl Objects {
         labels.chain(fields).collect()
     }
 
-    fn same_traits(&self, one: &Entry, other: &Entry) -> bool {
+    pub(super) fn same_traits(&self, one: &Entry, other: &Entry) -> bool {
         let same = |place: &usize| one.fields().get(*place) == other.fields().get(*place);
         one.labels() == other.labels() && self.finding.iter().all(same)
     }

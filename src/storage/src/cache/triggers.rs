@@ -60,7 +60,9 @@ impl Triggers {
         let end = live.ring().end();
         let mut woken = Vec::new();
         for event in events {
-            for entry in std::iter::once(&event.entry).chain(&event.previous) {
+            // What it had before counts where it was something else.
+            let before = event.previous.iter().filter(|before| !live.same_traits(before, &event.entry));
+            for entry in std::iter::once(&event.entry).chain(before) {
                 for trigger in live.hashes(entry).iter().filter_map(|hash| triggers.get(hash)) {
                     trigger.last.fetch_max(end, Ordering::AcqRel);
                     woken.push(trigger.clone());

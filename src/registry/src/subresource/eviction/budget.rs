@@ -125,24 +125,14 @@ fn condition(budget: &Object) -> Option<&Value> {
 
 /// Says in the budget that nothing more is allowed.
 fn exhaust(budget: &mut Object) {
-    let known = condition(budget).cloned().unwrap_or_default();
-    let same = known.get("status").and_then(Value::as_str) == Some("False");
-    let since = known.get("lastTransitionTime").filter(|_| same).cloned();
-    let now = json!({
+    let condition = json!({
         "type": ALLOWED,
         "status": "False",
         "reason": "InsufficientPods",
         "message": "",
         "observedGeneration": number(budget, "observedGeneration"),
-        "lastTransitionTime": since.unwrap_or_else(|| time::now_rfc3339().into()),
     });
-    let listed = budget.at(&["status", "conditions"]).and_then(Value::as_array);
-    let mut conditions = listed.cloned().unwrap_or_default();
-    match conditions.iter_mut().find(|c| c.get("type").and_then(Value::as_str) == Some(ALLOWED)) {
-        Some(slot) => *slot = now,
-        None => conditions.push(now),
-    }
-    budget.set_at(&["status", "conditions"], Value::Array(conditions));
+    super::set_condition(budget, condition);
 }
 
 fn why_none(budget: &Object) -> String {

@@ -38,9 +38,6 @@ impl View {
 
     /// What every object that is selected has: a field before labels, which many objects may share.
     pub(super) fn wanted(&self) -> Option<Trait<'_>> {
-        if self.resource.custom().is_some_and(Serving::may_relabel) {
-            return None;
-        }
         let traits = self.options.traits(&self.resource);
         let field = traits.iter().find(|one| matches!(one, Trait::Field(..)));
         field.or_else(|| traits.first()).copied()

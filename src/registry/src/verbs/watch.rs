@@ -120,7 +120,10 @@ impl Stream {
     /// Finds where to start, and queues the initial state if the client wants it.
     async fn begin(&mut self, call: &Call<'_>) -> Result<()> {
         let options = &self.view.options;
-        let asked = parse_version(&options.resource_version)?.filter(|revision| !revision.is_unset());
+        // Upstream's words, but not its 500: the fault is the client's.
+        let asked = parse_version(&options.resource_version);
+        let asked = asked.map_err(|error| ApiError::bad_request(error.message()))?;
+        let asked = asked.filter(|revision| !revision.is_unset());
         let initial = options.send_initial_events.unwrap_or(asked.is_none());
         if initial {
             call.registry.reach(&options.resource_version).await?;

@@ -175,7 +175,7 @@ fn what_is_asked_of_files_is_asked_of_a_running_server_too() {
     let (_, told) = program(&["policy", "replay", "--audit", &log, "--live"], &server);
     assert!(!told.contains("jane"), "{told}");
     let (done, page) = program(&["policy", "report", "--live", "--audit", &log], &server);
-    assert!(done && page.contains("<th>a") && page.contains("freeze.yaml"), "{page}");
+    assert!(done && page.contains("<th>a") && page.contains("freeze.<wbr>yaml"), "{page}");
     // As somebody who may look, by a kubeconfig; and as somebody who may not.
     for (groups, may) in [(&["system:masters"][..], true), (&[][..], false)] {
         let kubeconfig = write("kubeconfig", &server.issue("auditor", groups));

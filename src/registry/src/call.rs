@@ -14,7 +14,7 @@ use portcullis_authn::Life;
 use portcullis_authz::{Asking, Permit};
 use portcullis_schema::decode::MediaType;
 use portcullis_schema::managed;
-use portcullis_storage::Revision;
+use portcullis_storage::{Entry, Revision};
 
 use crate::Registry;
 use crate::options::{DeleteOptions, Query, WriteOptions};
@@ -71,6 +71,8 @@ pub(crate) struct Live {
     pub(crate) object: Object,
     /// The revision that wrote it.
     pub(crate) revision: Revision,
+    /// The same as it is kept.
+    pub(crate) entry: Arc<Entry>,
 }
 
 impl<'a> Call<'a> {
@@ -212,7 +214,7 @@ impl<'a> Call<'a> {
         let Some(entry) = self.resource.entry(&key)? else { return Ok(None) };
         let entry = self.resource.shown(entry).await?;
         let object = self.resource.tree(&entry)?;
-        Ok(Some(Live { object, revision: entry.revision() }))
+        Ok(Some(Live { object, revision: entry.revision(), entry }))
     }
 
     /// The stored object of a name, of a built-in resource, which never has to be waited for.
@@ -220,7 +222,7 @@ impl<'a> Call<'a> {
         let key = self.resource.key(&self.target.namespace, name);
         let Some(entry) = self.resource.entry(&key)? else { return Ok(None) };
         let object = self.resource.tree(&entry)?;
-        Ok(Some(Live { object, revision: entry.revision() }))
+        Ok(Some(Live { object, revision: entry.revision(), entry }))
     }
 
     /// Admission of a deletion; `marked` is the object when it is only marked.

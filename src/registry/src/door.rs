@@ -62,8 +62,9 @@ impl Written {
     }
 
     /// The stored object, which the write left as it was.
-    pub(crate) fn unchanged(live: Live) -> Self {
-        Self::shown(live.object)
+    pub(crate) fn unchanged(call: &Call<'_>, live: &Live) -> Result<Self> {
+        let state = State::Body(call.resource.body(&live.entry)?);
+        Ok(Self { uid: live.entry.uid().to_owned(), state, created: false })
     }
 
     /// The last state of an object, as of the revision that removed it.

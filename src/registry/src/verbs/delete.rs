@@ -119,7 +119,7 @@ async fn attempt(call: &mut Call<'_>, name: &str, options: &DeleteOptions, live:
     let plan = plan(call, options, &live.object)?;
     if matches!(plan, Plan::Leave) {
         drop(plan);
-        return Ok(Attempt::Done(Outcome::Marked(Written::unchanged(live))));
+        return Ok(Attempt::Done(Outcome::Marked(Written::unchanged(call, &live)?)));
     }
     let object = match &plan {
         Plan::Mark(object) | Plan::MarkAndRemove(object) => Some(object.clone()),

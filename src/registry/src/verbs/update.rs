@@ -80,7 +80,7 @@ async fn attempt(call: &mut Call<'_>, change: &Change<'_>) -> Result<Attempt> {
         return finish(call, change, admitted, effect).await;
     }
     if same_but_for_version(new, &live.object) {
-        return Ok(Attempt::Done(Written::unchanged(live)));
+        return Ok(Attempt::Done(Written::unchanged(call, &live)?));
     }
     finish(call, change, admitted, Effect::Update { seen: live.revision, claims }).await
 }

@@ -98,7 +98,8 @@ pub(crate) async fn run(client: &Client, options: &Options, concern: Concern) ->
         Concern::One => options.watchers,
     };
     for number in 0..options.updates {
-        update(client, lane, &base, number % turns.max(1), number, &shared).await?;
+        let path = format!("{base}/map-{}", number % turns.max(1));
+        update(client, lane, path, concern, number, &shared).await?;
     }
     let mut all = Tally::default();
     for task in tasks {
@@ -111,8 +112,8 @@ pub(crate) async fn run(client: &Client, options: &Options, concern: Concern) ->
 async fn update(
     client: &Client,
     lane: &mut Lane,
-    base: &str,
-    object: usize,
+    path: String,
+    concern: Concern,
     number: usize,
     shared: &Shared,
 ) -> Result<(), Failure> {
@@ -120,8 +121,9 @@ async fn update(
     if let Some(sent) = shared.sent.get(number) {
         sent.store(since, Ordering::Release);
     }
-    let patch = json!({ "metadata": { "annotations": { "sequence": number.to_string() } } });
-    let path = format!("{base}/map-{object}");
+    // With the phase in it: what an earlier phase left must be changed, or nobody is told.
+    let annotations = json!({ "phase": concern.phase(), "sequence": number.to_string() });
+    let patch = json!({ "metadata": { "annotations": annotations } });
     let ask = Ask::with(Method::PATCH, path, patch.to_string().into_bytes());
     let (code, body) = client.ask(lane, ask.media("application/merge-patch+json")).await?;
     match code {

@@ -13,6 +13,7 @@ mod certs;
 mod credentials;
 mod documents;
 mod endure;
+mod foreign_operator;
 mod help;
 mod identity_provider;
 mod kubectl;

@@ -191,6 +191,31 @@ fn e029_e030_e031_named_rules_are_about_that_name() {
 }
 
 #[test]
+fn an_eviction_is_of_the_pod_that_was_meant() {
+    let world = world();
+    let pods = "/api/v1/namespaces/a/pods";
+    let made = world.admin.post(pods, &pod("meant")).is(&[201], "pod").tree();
+    let evict = |metadata: Value, preconditions: Value| {
+        let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata,
+            "deleteOptions": {"preconditions": preconditions, "gracePeriodSeconds": 0}});
+        world.admin.post(&format!("{pods}/meant/eviction"), &eviction)
+    };
+    let elsewhere = evict(json!({"name": "meant", "namespace": "b"}), json!({})).is(&[400], "namespace");
+    let why = "the namespace of the provided object does not match the namespace sent on the request";
+    assert_eq!(elsewhere.tree()["message"], why);
+    let another = evict(json!({"name": "meant"}), json!({"uid": "another"})).is(&[409], "uid").tree();
+    let uid = made["metadata"]["uid"].as_str().unwrap();
+    let why = format!(
+        "Operation cannot be fulfilled on Pod \"meant\": the UID in the precondition (another) does not match the UID \
+         in record ({uid}). The object might have been deleted and then recreated"
+    );
+    assert_eq!(another["message"], why);
+    world.admin.get(&format!("{pods}/meant")).is(&[200], "it is still there");
+    evict(json!({"name": "meant"}), json!({"uid": uid})).is(&[201], "the pod that was meant");
+    world.admin.get(&format!("{pods}/meant")).is(&[404], "it is gone");
+}
+
+#[test]
 fn e035_e077_a_subresource_is_a_right_of_its_own() {
     let world = world();
     let rules = json!([{"apiGroups": ["", "certificates.k8s.io"], "verbs": ["*"],

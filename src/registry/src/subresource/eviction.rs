@@ -17,6 +17,7 @@ use serde_json::json;
 use self::budget::Cost;
 use crate::call::{Call, Write};
 use crate::negotiate::{self, Endpoint};
+use crate::meta;
 use crate::options::{DeleteOptions, WriteOptions};
 use crate::verbs::delete;
 use crate::verbs::update::{self, Change};
@@ -40,6 +41,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     if *eviction.name() != *name {
         return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
     }
+    meta::ensure_namespace(&mut eviction, call.resource.scope(), &call.target.namespace)?;
     let dry_run = check_options(&eviction, &options)?;
     let write = Write::create(&name, &options);
     call.mutate(&write, &mut eviction, None).await?;
@@ -78,6 +80,8 @@ fn check_options(eviction: &Object, options: &WriteOptions) -> Result<bool> {
 async fn evict(call: &mut Call<'_>, name: &str, how: &DeleteOptions) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let live = call.live(name).await?.ok_or_else(|| ApiError::not_found(&call.resource.gr, name))?;
+        // What the client asked for and is not so will not be so at another attempt.
+        delete::check_preconditions(call, how, &live.object)?;
         if !is_free(&live.object) {
             return evict_counted(call, &live.object, how).await;
         }

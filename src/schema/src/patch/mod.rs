@@ -143,6 +143,10 @@ impl Patch {
     /// patch or its result, are refused or warned of as the request asks.
     pub fn run(&self, schema: &Schema, current: &Object) -> Result<Patched, ApiError> {
         let mut object = self.apply(schema, current)?;
+        if !matches!(self.content, Content::Strategic(_)) && schema.built_in().is_some() && names_none(&object) {
+            // As upstream: what says of no kind that it is of it is read as nothing.
+            object = Object::default();
+        }
         let problems = match (&self.content, schema.built_in()) {
             (Content::Strategic(_), Some(kind)) => match kind.convert(nameless(&mut object), self.validation)
             {
@@ -182,6 +186,11 @@ impl Patch {
     fn refusal(&self, shown: &str, why: &str) -> ApiError {
         ApiError::invalid("", "", "", &[Error::invalid(&Path::new("patch"), shown, why)])
     }
+}
+
+/// Whether the object says neither its version nor its kind.
+fn names_none(object: &Object) -> bool {
+    ["apiVersion", "kind"].iter().all(|name| object.get(name).is_none_or(Value::is_null))
 }
 
 /// The object without the names of its kind: what a strategic patch says there, upstream overlooks.

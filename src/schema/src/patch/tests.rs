@@ -198,6 +198,20 @@ fn configurations_are_yaml() {
     assert!(refused.message().starts_with("error decoding YAML: error unmarshaling JSON: "), "{refused:?}");
 }
 
+#[test]
+fn what_names_no_kind_is_read_as_nothing() {
+    let nameless = json!({"apiVersion": null, "kind": null});
+    let removals = json!([{"op": "remove", "path": "/apiVersion"}, {"op": "remove", "path": "/kind"}]);
+    for (kind, body) in [(PatchType::Merge, &nameless), (PatchType::Json, &removals)] {
+        let read = patched(kind, body).unwrap();
+        assert_eq!(read.pointer("/metadata/name"), None, "{body}: {read}");
+    }
+    let read = patched(PatchType::Strategic, &nameless).unwrap();
+    assert_eq!(read["metadata"]["name"], "c");
+    let named = patched(PatchType::Merge, &json!({"apiVersion": null, "data": {"k": "w"}})).unwrap();
+    assert_eq!(named["data"]["k"], "w");
+}
+
 /// The examples of RFC 7386, appendix A, as members of a larger object.
 #[test]
 fn merge_patches_follow_the_rfc() {

@@ -33,6 +33,7 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOKEN = "benchmark-user-token-benchmark"
+ADMIN_TOKEN = "benchmark-admin-token-benchmark"
 
 # Row: what docs/performance.md calls it, the run and phase it is read from, upstream's CPU as recorded there
 # (us a request; None where it was not recorded), how many times less ours must be.
@@ -40,9 +41,10 @@ ROWS = [
     ("create, durable", "main", "create", 922, 8),
     ("get", "main", "get", 417, 14),
     ("get, HTTP/1.1", "http1", "get", None, None),
-    ("get, RBAC user", "user", "get", None, None),
+    ("get, administrator by token", "token", "get", None, None),
+    ("get, RBAC user by token", "user", "get", None, None),
     ("list 10,000 (14.5 MB)", "main", "list", 131_000, 10),
-    ("list 10,000, RBAC user", "user", "list", None, None),
+    ("list 10,000, RBAC user by token", "user", "list", None, None),
     ("list 10,000, gzip", "main", "list-gzip", None, None),
     ("list 10,000, protobuf", "main", "list-proto", None, None),
     ("list 10,000, table", "main", "list-table", None, None),
@@ -127,6 +129,7 @@ def tokens(folder):
     path = os.path.join(folder, "tokens.csv")
     with open(path, "w") as file:
         file.write(f'{TOKEN},benchmark-user,benchmark-user,"tenants"\n')
+        file.write(f'{ADMIN_TOKEN},benchmark-admin,benchmark-admin,"system:masters"\n')
     os.chmod(path, 0o600)
     return path
 
@@ -236,10 +239,10 @@ def start_floor(options, folder):
     return Server("floor", open(address).read(), os.path.join(folder, "ca.pem"), None, None, [process])
 
 
-def load(options, server, phases, *extra, token=False, pids=None):
+def load(options, server, phases, *extra, token=None, pids=None):
     """Runs the load generator; returns what each phase came to."""
     sys.stderr.write(f"# {server.name}: {phases}\n")
-    who = ["--cert", server.cert, "--key", server.key] if server.cert and not token else ["--token", TOKEN]
+    who = ["--cert", server.cert, "--key", server.key] if server.cert and not token else ["--token", token or TOKEN]
     command = [options.load, "--address", server.address, "--ca", server.ca, *who, "--pids", pids or server.pids(),
                "--objects", str(options.objects), "--gets", str(options.gets), "--watchers", str(options.watchers),
                "--phases", phases, *extra]
@@ -269,7 +272,8 @@ def measure(options, server, ready, pids=None):
         "metadata": {"name": "benchmark"}, "subjects": [
             {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "benchmark-user"}],
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "benchmark"}})
-    runs["user"] = load(options, server, "get,list", token=True, pids=pids)
+    runs["token"] = load(options, server, "get", token=ADMIN_TOKEN, pids=pids)
+    runs["user"] = load(options, server, "get,list", token=TOKEN, pids=pids)
     runs["last"] = load(options, server, "delete", pids=pids)
     runs["ready"] = ready
     return runs
@@ -284,18 +288,19 @@ def shown(us):
 def floor(options, folder):
     """What the phases cost that a bare server can answer."""
     server = start_floor(options, folder)
-    runs = {"main": load(options, server, FLOOR), "http1": load(options, server, "get", "--http1"), "user": {}, "last": {}}
+    runs = {"main": load(options, server, FLOOR), "http1": load(options, server, "get", "--http1"), "token": {}, "user": {}, "last": {}}
     server.stop()
     return runs
 
 
-def table(ours, upstream, bare, recorded=True):
-    """The table of docs/performance.md."""
+def table(ours, upstream, bare, recorded=True, most=None):
+    """The table of docs/performance.md; no row is asked for more than `most` times less."""
     print("| work | floor | upstream CPU | target | ours | against upstream |\n|---|---|---|---|---|---|")
     for label, run, phase, known, factor in ROWS:
         mine = ours[run][phase]["cpu_us"]
         theirs = upstream[run][phase]["cpu_us"] if upstream else (known if recorded else None)
         least = bare[run].get(phase, {}).get("cpu_us") if bare else None
+        factor = min(factor, most) if factor and most else factor
         target = shown(theirs / factor) if theirs and factor else ""
         ratio = f"{theirs / mine:.1f}x less" if theirs and mine else ""
         missed = " (missed)" if theirs and factor and mine > theirs / factor else ""
@@ -344,7 +349,7 @@ def on_etcd(options, folder):
     etcd, url = start_etcd(options.etcd, below)
     ours, ready = start_ours(options, below, url)
     print("\nOn etcd, without etcd's CPU:\n", flush=True)
-    table(measure(options, ours, ready), theirs, None, recorded=False)
+    table(measure(options, ours, ready), theirs, None, recorded=False, most=8)
     ours.stop()
     etcd.stop()
 

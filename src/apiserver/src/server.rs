@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::discovery::Discovery;
-use crate::dispatch::{Dispatch, Posture, Rest};
+use crate::dispatch::{Dispatch, Posture, Rest, Sources};
 use crate::health::{Check, Health};
 use crate::in_process::InProcess;
 use crate::listener::{Listener, ListenerConfig};
@@ -195,7 +195,7 @@ impl Ready {
             chain: authorities.chain.clone(),
             fairness: fairness.clone(),
         };
-        let dispatch = Dispatch {
+        let dispatch = Dispatch::new(Sources {
             rest,
             discovery,
             health: settings.health.ready(not_stopping(stopped.clone())),
@@ -205,7 +205,7 @@ impl Ready {
             authorities,
             budgets: settings.budgets.clone(),
             fairness,
-        };
+        });
         let api = stack(gates, dispatch);
         let listener = Listener {
             socket,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use portcullis_api::{ApiError, RequestInfo, UserInfo, Value};
 
 use crate::level::{Level, Stage};
+use crate::note::Note;
 use crate::outbox::Ticket;
 
 /// How many addresses a client may claim to be forwarded from.
@@ -78,16 +79,16 @@ pub struct Story {
     /// The response's body, masked.
     pub response: Option<Arc<Value>>,
     /// Notes, such as the authorization decision and its reason.
-    pub annotations: Vec<(Cow<'static, str>, String)>,
+    pub annotations: Vec<(Cow<'static, str>, Note)>,
 }
 
 impl Story {
     /// What was noted under a key.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.annotations.iter().find(|(noted, _)| noted == key).map(|(_, value)| value.as_str())
+        self.annotations.iter().find(|(noted, _)| noted == key).map(|(_, value)| &**value)
     }
 
-    pub(crate) fn annotate(&mut self, key: Cow<'static, str>, value: String) {
+    pub(crate) fn annotate(&mut self, key: Cow<'static, str>, value: Note) {
         match self.annotations.iter_mut().find(|(noted, _)| *noted == key) {
             Some((_, noted)) => *noted = value,
             None => self.annotations.push((key, value)),

@@ -76,10 +76,10 @@ impl Latencies {
         for (what, held) in Latency::ALL.iter().zip(&self.0) {
             let nanos = held.load(Ordering::Relaxed);
             if nanos > 0 {
-                story.annotate(Cow::Borrowed(what.key()), shown(Duration::from_nanos(nanos)));
+                story.annotate(Cow::Borrowed(what.key()), shown(Duration::from_nanos(nanos)).into());
             }
         }
-        story.annotate(Cow::Borrowed(TOTAL), shown(total));
+        story.annotate(Cow::Borrowed(TOTAL), shown(total).into());
     }
 }
 

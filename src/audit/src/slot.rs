@@ -16,6 +16,7 @@ use crate::event::{Event, ObjectRef, Opening, Outcome, Story};
 use crate::latency::{Latencies, Latency};
 use crate::level::{Level, Stage};
 use crate::mask;
+use crate::note::Note;
 use crate::outbox::Ticket;
 use crate::policy::{self, Plan, Policy};
 use crate::sink::{Discard, Lost, Receipt, Sink};
@@ -128,7 +129,7 @@ impl AuditSlot {
 
     /// Notes whom the user was refused to act as. Nobody acts as them, so the event does not say so.
     pub fn impersonation_refused(&self, wanted: &str) {
-        self.annotate(NOT_IMPERSONATED, wanted);
+        self.annotate(NOT_IMPERSONATED, wanted.to_owned());
     }
 
     /// Notes whom the user acts as.
@@ -142,7 +143,7 @@ impl AuditSlot {
     }
 
     /// Notes something by a key; a key noted again replaces what was noted.
-    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Note>) {
         let (key, value) = (key.into(), value.into());
         self.tell(|story| story.annotate(key, value));
     }
@@ -238,7 +239,7 @@ impl AuditSlot {
             self.tell(|story| {
                 story.request = None;
                 story.masks = true;
-                story.annotate(OMITTED.into(), format!("requestObject: {}", mask::ANNOTATION));
+                story.annotate(OMITTED.into(), format!("requestObject: {}", mask::ANNOTATION).into());
             });
         }
     }
@@ -409,7 +410,7 @@ impl Drop for Inner {
         if plan.level == Level::None && self.ticket.get().is_none() {
             return;
         }
-        story.annotate(OUTCOME.into(), note.to_owned());
+        story.annotate(OUTCOME.into(), note.into());
         self.conclude(stage, story, outcome);
     }
 }

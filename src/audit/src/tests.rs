@@ -373,7 +373,7 @@ fn i004_credentials_inside_other_bodies_are_masked() {
 
 #[test]
 fn words_that_may_quote_a_body_stay_out_where_the_body_does() {
-    let told = |uri: &str, error: &ApiError, decision: &str| {
+    let told = |uri: &str, error: &ApiError, decision: &'static str| {
         let memory = Arc::new(Memory::default());
         let slot = slot(memory.clone(), &Method::POST, uri);
         slot.annotate("authorization.k8s.io/decision", decision);

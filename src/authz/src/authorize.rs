@@ -11,14 +11,14 @@ use std::time::Instant;
 
 use http::{HeaderName, HeaderValue, Response};
 use portcullis_api::{ApiError, Body};
-use portcullis_audit::{AuditSlot, HasSlot, Latency};
+use portcullis_audit::{AuditSlot, HasSlot, Latency, Note};
 use tower::{Layer, Service};
 use tracing::info;
 
 use crate::answers::Answers;
 use crate::attributes::Attributes;
 use crate::chain::Chain;
-use crate::decision::Receipt;
+use crate::decision::{Reason, Receipt};
 use crate::evidence::{Authorized, Seated};
 use crate::permit::{Permit, Refusal};
 use crate::receipts::Decided;
@@ -98,10 +98,7 @@ where
     fn go_on(&mut self, request: Seated, receipt: Receipt, answers: Answers) -> Answer {
         match Permit::decided(receipt, request.user().clone(), Arc::clone(request.info()), answers) {
             Ok(permit) => {
-                let id = permit.receipt().map(|receipt| {
-                    self.record("allow", &request, receipt);
-                    receipt.id().to_string()
-                });
+                let id = permit.receipt().map(|receipt| self.record("allow", &request, receipt));
                 let answer = self.inner.call(Authorized::assertion(request, permit));
                 Box::pin(async move { answer.await.map(|response| named(response, id)) })
             }
@@ -114,9 +111,9 @@ where
 }
 
 impl<S> Authorize<S> {
-    /// Leaves the decision where audit, explanations and rules on trial find it.
-    fn record(&self, decision: &'static str, request: &Seated, receipt: &Receipt) {
-        note(request.slot(), decision, receipt);
+    /// Leaves the decision where audit, explanations and rules on trial find it; returns its id.
+    fn record(&self, decision: &'static str, request: &Seated, receipt: &Receipt) -> Arc<str> {
+        let id = note(request.slot(), decision, receipt);
         receipt.note_use();
         let (user, info) = (request.user(), request.info());
         if let Some(shadow) = self.chain.shadowing() {
@@ -130,17 +127,29 @@ impl<S> Authorize<S> {
         }
         let (audit_id, generation) = (request.slot().audit_id(), self.chain.generation(user));
         self.chain.receipts().keep(&Decided { user, info, audit_id, generation }, receipt.clone());
+        id
     }
 }
 
-fn note(slot: &AuditSlot, decision: &'static str, receipt: &Receipt) {
+fn note(slot: &AuditSlot, decision: &'static str, receipt: &Receipt) -> Arc<str> {
+    let id: Arc<str> = receipt.id().to_string().into();
     slot.annotate(DECISION, decision);
-    slot.annotate(REASON, receipt.reason());
-    slot.annotate(RECEIPT, receipt.id().to_string());
+    slot.annotate(REASON, why(receipt));
+    slot.annotate(RECEIPT, Arc::clone(&id));
+    id
 }
 
-fn named(mut response: Response<Body>, id: Option<String>) -> Response<Body> {
-    if let Some(id) = id.and_then(|id| HeaderValue::try_from(id).ok()) {
+/// The reasons, for the usual ones without making words again.
+fn why(receipt: &Receipt) -> Note {
+    match receipt.decision().grounds().reasons.as_slice() {
+        [] | [Reason::Masters | Reason::Node] => Note::from(""),
+        [Reason::Granted(grant)] => grant.told().into(),
+        _ => receipt.reason().into(),
+    }
+}
+
+fn named(mut response: Response<Body>, id: Option<Arc<str>>) -> Response<Body> {
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
         response.headers_mut().insert(DECISION_ID, id);
     }
     response

@@ -100,7 +100,7 @@ impl fmt::Display for Reason {
                 rule.reason.as_deref().map_or(Ok(()), |words| f.write_str(words))
             }
             Self::Rule(..) => Ok(()),
-            Self::Granted(grant) => write!(f, "RBAC: allowed by {grant}"),
+            Self::Granted(grant) => f.write_str(&grant.told()),
             Self::Unresolved(missing) => write!(f, "RBAC: {}", aggregate(missing.iter())),
             Self::Said(words) => f.write_str(words),
         }

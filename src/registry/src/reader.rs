@@ -10,7 +10,7 @@ use portcullis_authn::{Glance, Lookup, LookupError, Watched};
 use portcullis_authz::attributes::Resource as Asked;
 use portcullis_authz::{Answers, Attributes, Chain};
 use portcullis_cel::{Authorizer, Decision, Question};
-use portcullis_storage::{Key, Revision, Trait};
+use portcullis_storage::{Entry, Key, Revision, Trait};
 
 use crate::Registry;
 use crate::call::Call;
@@ -55,12 +55,7 @@ impl Registry {
     pub(crate) fn object(&self, resource: &Resource, namespace: &str, name: &str) -> Option<Arc<Object>> {
         let key = resource.key(namespace, name);
         let entry = resource.entry(&key).ok()??;
-        if let Some(known) = self.trees.find(&key, entry.revision()) {
-            return Some(known);
-        }
-        let object = Arc::new(resource.tree(&entry).ok()?);
-        self.trees.keep(&key, entry.revision(), &object);
-        Some(object)
+        self.tree(resource, &entry).ok()
     }
 
     /// The objects of a resource in a namespace, or everywhere, that a selector picks. What it does not pick
@@ -79,6 +74,29 @@ impl Registry {
         picked.map(|entry| Ok(Arc::new(resource.tree(entry)?))).collect()
     }
 
+    /// All objects of a resource in a namespace, parsed; those of short lists are kept, since they are what plugins
+    /// look through at every write.
+    fn parsed(&self, resource: &Resource, namespace: &str) -> Result<Vec<Arc<Object>>> {
+        let snapshot = resource.snapshot()?;
+        let prefix = resource.prefix(namespace);
+        let entries: Vec<_> = snapshot.under(&prefix, None).collect();
+        let kept = entries.len() <= SLOTS / 16;
+        let parse = |entry: &Arc<Entry>| match kept {
+            true => self.tree(resource, entry),
+            false => Ok(Arc::new(resource.tree(entry)?)),
+        };
+        entries.into_iter().map(parse).collect()
+    }
+
+    fn tree(&self, resource: &Resource, entry: &Entry) -> Result<Arc<Object>> {
+        if let Some(known) = self.trees.find(entry.key(), entry.revision()) {
+            return Ok(known);
+        }
+        let object = Arc::new(resource.tree(entry)?);
+        self.trees.keep(entry.key(), entry.revision(), &object);
+        Ok(object)
+    }
+
     /// All objects of a resource in a namespace, or everywhere when it is empty.
     pub(crate) fn trees(&self, resource: &Resource, namespace: &str) -> Result<Vec<Object>> {
         let snapshot = resource.snapshot()?;
@@ -94,7 +112,7 @@ impl Reader for Registry {
 
     fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
         let Some(resource) = self.resources().of_group(resource) else { return Vec::new() };
-        self.trees(&resource, namespace).unwrap_or_default().into_iter().map(Arc::new).collect()
+        self.parsed(&resource, namespace).unwrap_or_default()
     }
 
     fn select(

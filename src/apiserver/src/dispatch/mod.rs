@@ -33,9 +33,12 @@ pub type Rest = BoxCloneSyncService<Authorized, Response<Body>, ApiError>;
 /// What the server says of itself, made for each question.
 pub(crate) type Posture = Arc<dyn Fn() -> Value + Send + Sync>;
 
-/// What is answered from.
+/// What is answered from. Every gate keeps a copy of those below it for each request: a copy is a count.
 #[derive(Clone)]
-pub(crate) struct Dispatch {
+pub(crate) struct Dispatch(Arc<Sources>);
+
+/// All that answers.
+pub(crate) struct Sources {
     pub(crate) rest: Rest,
     pub(crate) discovery: Discovery,
     pub(crate) health: Health,
@@ -59,7 +62,7 @@ impl Service<Authorized> for Dispatch {
     fn call(&mut self, request: Authorized) -> Self::Future {
         let info = request.info().clone();
         if let Some(target) = info.resource() {
-            if !self.discovery.knows(&target.group) {
+            if !self.0.discovery.knows(&target.group) {
                 return ready(Ok(not_found()));
             }
             // Beyond the subresource only proxied paths go on.
@@ -72,18 +75,25 @@ impl Service<Authorized> for Dispatch {
             {
                 return ready(Err(ApiError::method_not_allowed()));
             }
-            return self.count(request);
+            return self.0.count(request);
         }
-        let this = self.clone();
+        let sources = Arc::clone(&self.0);
         // Strangers are told whether the server is well, not what of it is not.
         let is_known = !request.user().in_group(portcullis_authn::UNAUTHENTICATED);
-        Box::pin(async move { this.answer(&info.path, request.parts(), is_known).await })
+        Box::pin(async move { sources.answer(&info.path, request.parts(), is_known).await })
     }
 }
 
 impl Dispatch {
+    /// Answers from these.
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self(Arc::new(sources))
+    }
+}
+
+impl Sources {
     /// Serves a resource; what the request and its answer hold in memory is counted.
-    fn count(&self, request: Authorized) -> <Self as Service<Authorized>>::Future {
+    fn count(&self, request: Authorized) -> <Dispatch as Service<Authorized>>::Future {
         let counted = match Counted::of(&self.budgets, &request) {
             Ok(counted) => counted,
             Err(refused) => return ready(Err(refused)),

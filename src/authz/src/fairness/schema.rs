@@ -182,11 +182,14 @@ impl Rule {
     }
 
     fn matches(&self, user: &UserInfo, attributes: &Attributes<'_>) -> bool {
-        let covers = match &attributes.subject {
+        // Whom a rule is for is what most rules differ in, and told soonest.
+        if !self.subjects.iter().any(|who| who.is(user)) {
+            return false;
+        }
+        match &attributes.subject {
             Subject::Resource(asked) => self.resources.iter().any(|r| r.matches(attributes.verb, asked)),
             Subject::Path(path) => self.paths.iter().any(|r| r.matches(attributes.verb, path)),
-        };
-        covers && self.subjects.iter().any(|who| who.is(user))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who gets which role, and how a grant is told.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_api::field::Quoted;
 use portcullis_api::{Object, UserInfo, Value};
@@ -34,6 +34,8 @@ pub(crate) struct Subject {
     name: Box<str>,
     /// For service accounts: their own, or else the binding's.
     namespace: Box<str>,
+    /// How a grant to it is told, once it was.
+    told: OnceLock<Arc<str>>,
 }
 
 /// How a subject is found: by the user's name or by a group.
@@ -79,7 +81,7 @@ impl Subject {
         let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
         let own = text("namespace");
         let namespace = if own.is_empty() { binding_namespace } else { own };
-        Self { kind: text("kind").into(), name: text("name").into(), namespace: namespace.into() }
+        Self { kind: text("kind").into(), name: text("name").into(), namespace: namespace.into(), told: OnceLock::new() }
     }
 
     /// How this subject is found; `None` for one that nobody can be.
@@ -140,6 +142,15 @@ impl Grant {
     /// The binding's namespace, empty for a ClusterRoleBinding, and name.
     pub fn binding(&self) -> (&str, &str) {
         (&self.binding.namespace, &self.binding.name)
+    }
+
+    /// Why somebody is allowed, in upstream's words. They are the same for every request of the subject.
+    pub(crate) fn told(&self) -> Arc<str> {
+        let words = || format!("RBAC: allowed by {self}").into();
+        match self.binding.subjects.get(self.subject) {
+            Some(subject) => Arc::clone(subject.told.get_or_init(words)),
+            None => words(),
+        }
     }
 
     /// How often the binding decided.

@@ -239,7 +239,7 @@ fn annotations(plane: &ControlPlane, verb: &str, name: &str) -> Vec<(String, Str
     };
     let event = events.iter().rev().find(about);
     let event = event.unwrap_or_else(|| panic!("no event of {verb} {name}"));
-    event.story.annotations.iter().map(|(key, value)| (key.to_string(), value.clone())).collect()
+    event.story.annotations.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -87,8 +87,8 @@ fn nodes(spec: &Value, prefix: &str, found: &mut Vec<String>) {
             found.push(format!("{prefix}spec.nodeSelector[{key}]: {words}"));
         }
     }
-    let path = format!("{prefix}spec.affinity.nodeAffinity");
     if let Some(node) = spec.get("affinity").and_then(|a| a.get("nodeAffinity")) {
+        let path = format!("{prefix}spec.affinity.nodeAffinity");
         let terms = node.get(REQUIRED).map_or(&[][..], |selector| items(selector, "nodeSelectorTerms"));
         for (i, term) in terms.iter().enumerate() {
             node_labels::term(term, false, &format!("{path}.{REQUIRED}.nodeSelectorTerms[{i}]"), found);
@@ -179,7 +179,7 @@ fn containers(metadata: &Value, spec: &Value, prefix: &str, found: &mut Vec<Stri
     let base = format!("{prefix}spec");
     let root = At::root(&base);
     visit(spec, &root, |container, at| {
-        if !has_seccomp(container) {
+        if metadata.get("annotations").is_some() && !has_seccomp(container) {
             seccomp(metadata, &format!("{SECCOMP_CONTAINER}{}", text(container, "name")), prefix, found);
         }
         // Pods are warned before the annotation becomes a field.
@@ -187,23 +187,17 @@ fn containers(metadata: &Value, spec: &Value, prefix: &str, found: &mut Vec<Stri
             found.extend(app_armor::template_warning(metadata, spec, container, prefix));
         }
         let resources = container.get("resources");
-        let amounts = |list: &str| resources.and_then(|r| r.get(list)).cloned();
-        let mut own = Vec::new();
         for name in ["memory", "ephemeral-storage"] {
             for list in ["limits", "requests"] {
-                let Some(amount) = amounts(list).and_then(|l| l.get(name)?.as_str().map(str::to_owned))
-                else {
-                    continue;
-                };
-                if quantity(&amount).milli_value() % 1000 != 0 {
+                let amount = resources.and_then(|resources| resources.get(list)?.get(name)?.as_str());
+                if let Some(amount) = amount.filter(|amount| quantity(amount).milli_value() % 1000 != 0) {
                     let path = at.to_path();
-                    own.push(format!(
+                    found.push(format!(
                         "{path}.resources.{list}[{name}]: fractional byte value \"{amount}\" is invalid, must be an integer"
                     ));
                 }
             }
         }
-        found.append(&mut own);
         hidden_variables(container, at, found);
     });
 }

@@ -94,7 +94,9 @@ impl Operator {
         let handlers = home.path().join("handlers.py");
         std::fs::write(&handlers, HANDLERS).unwrap();
         let mut command = Command::new("python3");
-        command.args(["-m", "kopf", "run", "--quiet", "--standalone", "--namespace", "default"]).arg(&handlers);
+        command
+            .args(["-m", "kopf", "run", "--quiet", "--standalone", "--namespace", "default"])
+            .arg(&handlers);
         command.env("PYTHONPATH", packages).env("KUBECONFIG", server.admin_kubeconfig());
         command.env("WEBHOOK_CERTIFICATE", &certificate).env("WEBHOOK_KEY", &key);
         Self(command.stdin(Stdio::null()).spawn().unwrap())

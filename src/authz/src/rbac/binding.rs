@@ -81,7 +81,12 @@ impl Subject {
         let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
         let own = text("namespace");
         let namespace = if own.is_empty() { binding_namespace } else { own };
-        Self { kind: text("kind").into(), name: text("name").into(), namespace: namespace.into(), told: OnceLock::new() }
+        Self {
+            kind: text("kind").into(),
+            name: text("name").into(),
+            namespace: namespace.into(),
+            told: OnceLock::new(),
+        }
     }
 
     /// How this subject is found; `None` for one that nobody can be.

@@ -16,8 +16,8 @@ use serde_json::json;
 
 use self::budget::Cost;
 use crate::call::{Call, Write};
-use crate::negotiate::{self, Endpoint};
 use crate::meta;
+use crate::negotiate::{self, Endpoint};
 use crate::options::{DeleteOptions, WriteOptions};
 use crate::verbs::delete;
 use crate::verbs::update::{self, Change};

@@ -143,7 +143,10 @@ impl Patch {
     /// patch or its result, are refused or warned of as the request asks.
     pub fn run(&self, schema: &Schema, current: &Object) -> Result<Patched, ApiError> {
         let mut object = self.apply(schema, current)?;
-        if !matches!(self.content, Content::Strategic(_)) && schema.built_in().is_some() && names_none(&object) {
+        if !matches!(self.content, Content::Strategic(_))
+            && schema.built_in().is_some()
+            && names_none(&object)
+        {
             // As upstream: what says of no kind that it is of it is read as nothing.
             object = Object::default();
         }

@@ -71,6 +71,7 @@ pub(crate) async fn assemble(
         ranges: options.service_ranges()?,
         budgets: budgets.clone(),
         hooks: Hooks { patience: request_timeout(options), ..Hooks::default() },
+        event_ttl: super::lifetime::of_events(options.event_ttl.as_deref())?,
     };
     let registry =
         Registry::open(parts).await.map_err(|error| api_failure("the store cannot be read", &error))?;

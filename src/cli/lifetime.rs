@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use portcullis_registry::EVENT_TTL;
 
 use super::Failure;
 
@@ -13,6 +14,16 @@ pub(crate) fn go(flag: &str, text: &str) -> Result<Duration, Failure> {
     }
     let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
     parsed.ok_or_else(|| Failure::new(format!("{flag} {text:?} is not a duration")).fix("write it like 5m0s"))
+}
+
+/// How long events are kept; zero is for ever.
+pub(crate) fn of_events(text: Option<&str>) -> Result<Duration, Failure> {
+    let ttl = text.map_or(Ok(EVENT_TTL), |text| go("--event-ttl", text))?;
+    // Leases are of whole seconds; less than one would be none.
+    if ttl.subsec_nanos() != 0 {
+        return Err(Failure::new("--event-ttl is no whole number of seconds").fix("write it like 1h0m0s"));
+    }
+    Ok(ttl)
 }
 
 /// Reads a lifetime; it is longer than nothing.
@@ -54,6 +65,14 @@ mod tests {
         assert_eq!(go("--x", "5m0s").unwrap(), Duration::from_secs(300));
         assert_eq!(go("--x", "0").unwrap(), Duration::ZERO);
         assert!(go("--x", "soon").is_err() && go("--x", "-5m").is_err());
+    }
+
+    #[test]
+    fn events_are_kept_for_whole_seconds() {
+        assert_eq!(of_events(None).unwrap(), EVENT_TTL);
+        assert_eq!(of_events(Some("0")).unwrap(), Duration::ZERO);
+        assert_eq!(of_events(Some("2h")).unwrap(), Duration::from_secs(7200));
+        assert!(of_events(Some("1500ms")).is_err() && of_events(Some("1")).is_err());
     }
 
     #[test]

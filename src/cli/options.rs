@@ -46,6 +46,9 @@ pub(crate) struct ServeOptions {
     /// Addresses that services are given; 10.96.0.0/16 by default.
     #[arg(long, value_name = "CIDR")]
     pub(crate) service_cluster_ip_range: Option<Ipv4Net>,
+    /// How long events are kept, 1h0m0s by default; 0 keeps them for ever.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) event_ttl: Option<String>,
     /// Ports that services are given on nodes, as FIRST-LAST; 30000-32767 by default.
     #[arg(long, value_name = "PORTS")]
     pub(crate) service_node_port_range: Option<String>,
@@ -275,6 +278,7 @@ impl ServeOptions {
                 .insecure_admission_without_guards
                 .or(file.insecure_admission_without_guards),
             service_cluster_ip_range: self.service_cluster_ip_range.or(file.service_cluster_ip_range),
+            event_ttl: self.event_ttl.or(file.event_ttl),
             service_node_port_range: self.service_node_port_range.or(file.service_node_port_range),
             service_account_issuer: self.service_account_issuer.or(file.service_account_issuer),
             api_audiences: self.api_audiences.or(file.api_audiences),

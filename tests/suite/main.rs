@@ -8,6 +8,7 @@
     reason = "the helpers of a test fail it"
 )]
 
+mod admin;
 mod arrows;
 mod certs;
 mod credentials;

@@ -2,6 +2,9 @@
 
 use nix::sys::signal::Signal;
 
+use serde_json::json;
+
+use crate::admin::Admin;
 use crate::program::{Home, words};
 
 #[test]
@@ -13,6 +16,19 @@ fn it_drains_at_sigterm_and_takes_its_state_away() {
     let output = server.stop(Signal::SIGTERM);
     assert!(output.status.success(), "{}", words(&output));
     assert!(!state.exists());
+}
+
+#[test]
+fn events_live_as_long_as_they_are_told() {
+    let home = Home::new();
+    let admin = Admin::of(home.serve(&["apiserver", "--event-ttl", "1s"]));
+    let events = "/api/v1/namespaces/default/events";
+    let event =
+        json!({"metadata": {"name": "brief"}, "involvedObject": {"kind": "Pod", "namespace": "default"}});
+    assert_eq!(admin.post(events, &event).status, 201);
+    admin.wait("its end", || admin.get(&format!("{events}/brief")).is_none().then_some(()));
+    let refused = home.run(&["apiserver", "--event-ttl", "1500ms"]);
+    assert!(!refused.status.success() && words(&refused).contains("--event-ttl"), "{}", words(&refused));
 }
 
 #[test]

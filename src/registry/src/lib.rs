@@ -72,8 +72,8 @@ use resources::Resources;
 /// What every verb answers with.
 pub type Response = http::Response<Body>;
 
-/// How long events are kept, as upstream.
-const EVENT_TTL: Duration = Duration::from_secs(3600);
+/// How long events are kept unless somebody says otherwise, as upstream.
+pub const EVENT_TTL: Duration = Duration::from_secs(3600);
 
 /// What the registry is made of; see [`Registry::open`].
 pub struct Parts {
@@ -98,6 +98,8 @@ pub struct Parts {
     pub budgets: Budgets,
     /// How webhooks are called.
     pub hooks: Hooks,
+    /// How long events are kept; for ever if zero.
+    pub event_ttl: Duration,
 }
 
 /// How webhooks that are objects of the API are called.
@@ -136,6 +138,7 @@ pub struct Registry {
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
     trees: reader::Trees,
+    event_ttl: Duration,
     policies: Policies,
     /// Ends with the registry.
     keeper: std::sync::OnceLock<AbortOnDropHandle<()>>,
@@ -180,6 +183,7 @@ impl Registry {
             ledger: ledger::Ledger::default(),
             budgets: parts.budgets,
             authenticator: std::sync::OnceLock::new(),
+            event_ttl: parts.event_ttl,
             trees: reader::Trees::default(),
             policies,
             keeper: std::sync::OnceLock::new(),
@@ -244,7 +248,7 @@ impl Registry {
 
     /// How long an object of a resource lives.
     pub(crate) fn ttl(&self, resource: &Resource) -> Option<Duration> {
-        (&*resource.gr.resource == "events").then_some(EVENT_TTL)
+        (&*resource.gr.resource == "events" && !self.event_ttl.is_zero()).then_some(self.event_ttl)
     }
 
     /// Warns of objects that are stored but that nothing enforces yet.

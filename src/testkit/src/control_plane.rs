@@ -136,6 +136,7 @@ async fn registry(
         ranges: ServiceRanges::default(),
         budgets: Budgets::default(),
         hooks: Hooks::default(),
+        event_ttl: portcullis_registry::EVENT_TTL,
     };
     let registry = Registry::open(parts).await.map_err(failure)?;
     let wanted = policies::platform_objects().iter().chain(policies::bootstrap_objects());

@@ -1,7 +1,8 @@
 //! Mixed load for as long as one likes: nothing fails, every watch ends where the store does, and neither memory
 //! nor files grow.
 //!
-//! Seconds in `PORTCULLIS_ENDURE`, requests a second in `PORTCULLIS_ENDURE_RATE`; two hours are
+//! Seconds in `PORTCULLIS_ENDURE`, requests a second in `PORTCULLIS_ENDURE_RATE`, further flags of the server in
+//! `PORTCULLIS_ENDURE_FLAGS`; two hours are
 //! `PORTCULLIS_ENDURE=7200 cargo test --release --test suite endure -- --nocapture`.
 
 mod figures;
@@ -27,7 +28,10 @@ const SAMPLES: u32 = 120;
 fn it_endures_mixed_load() {
     let (seconds, rate) = (number("PORTCULLIS_ENDURE", SHORT), number("PORTCULLIS_ENDURE_RATE", RATE));
     let home = Home::new();
-    let server = home.serve(&["up", "--no-kubeconfig", "--log-level", "error"]);
+    let flags = std::env::var("PORTCULLIS_ENDURE_FLAGS").unwrap_or_default();
+    let server =
+        ["up", "--no-kubeconfig", "--log-level", "error"].into_iter().chain(flags.split_whitespace());
+    let server = home.serve(&server.collect::<Vec<_>>());
     let pid = u32::try_from(server.state["pid"].as_u64().unwrap()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let length = Duration::from_secs(seconds);

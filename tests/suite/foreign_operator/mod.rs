@@ -6,50 +6,52 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use portcullis_outbound::{Client, Limits, Reply, Request, kubeconfig_endpoint};
+use portcullis_outbound::Reply;
 use serde_json::{Value, json};
 
+use crate::admin::Admin;
 use crate::program::{Home, Server, words};
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 const HANDLERS: &str = include_str!("handlers.py");
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const REGISTERED: &str = "/apis/admissionregistration.k8s.io/v1";
-/// Python starts within a second; a busy machine may take its time.
-const SETTLED: Duration = Duration::from_secs(60);
 
 #[test]
 fn an_operator_that_is_not_ours_judges_marks_and_follows() {
     let Some(packages) = install() else { return };
     let home = Home::new();
-    let world = World::new(home.serve(&["apiserver"]));
-    let _operator = Operator::start(&packages, &home, &world.server);
+    let admin = Admin::of(home.serve(&["apiserver"]));
+    let _operator = Operator::start(&packages, &home, &admin.server);
     for kind in ["validating", "mutating"] {
         let path = format!("{REGISTERED}/{kind}webhookconfigurations/kopf.test");
-        world.wait("its registration", || {
-            world.get(&path).filter(|is| is["webhooks"].as_array().is_some_and(|hooks| !hooks.is_empty()))
+        admin.wait("its registration", || {
+            admin.get(&path).filter(|is| is["webhooks"].as_array().is_some_and(|hooks| !hooks.is_empty()))
         });
     }
 
-    let reply = world.create("let-through");
+    let reply = create(&admin, "let-through");
     assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
     let warnings: Vec<_> = reply.headers.get_all("warning").iter().collect();
     assert_eq!(warnings, ["299 - \"let-through was looked at\""]);
     let created: Value = reply.json().unwrap();
     assert_eq!(created["metadata"]["labels"]["marked-by"], "kopf");
-    world.wait("its answer", || {
-        let is = world.get(&format!("{CONFIG_MAPS}/let-through"))?;
+    admin.wait("its answer", || {
+        let is = admin.get(&format!("{CONFIG_MAPS}/let-through"))?;
         (is["metadata"]["annotations"]["answered-by"] == "kopf").then_some(is)
     });
 
-    let reply = world.create("refused");
+    let reply = create(&admin, "refused");
     let status: Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(reply.status, 422, "{status}");
     let denied = "admission webhook \"refuse.kopf.test\" denied the request: this name is taken by nobody";
     assert_eq!(status["message"], denied);
-    assert!(world.get(&format!("{CONFIG_MAPS}/refused")).is_none());
+    assert!(admin.get(&format!("{CONFIG_MAPS}/refused")).is_none());
+}
+
+fn create(admin: &Admin, name: &str) -> Reply {
+    admin.post(CONFIG_MAPS, &json!({"metadata": {"name": name}, "data": {"colour": "green"}}))
 }
 
 /// The folder with the packages in it, kept from one run to the next.
@@ -108,47 +110,5 @@ impl Drop for Operator {
         // It may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// The server, and an administrator's way to it.
-struct World {
-    server: Server,
-    client: Client,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl World {
-    fn new(server: Server) -> Self {
-        let endpoint = kubeconfig_endpoint(&server.admin_kubeconfig()).unwrap();
-        let client = Client::new(endpoint, Limits::default()).unwrap();
-        Self { server, client, runtime: tokio::runtime::Runtime::new().unwrap() }
-    }
-
-    fn ask(&self, request: Request, path: &str) -> Reply {
-        let url = format!("{}{path}", self.server.state["server"].as_str().unwrap());
-        self.runtime.block_on(self.client.send(&request.at(url.parse().unwrap()))).unwrap()
-    }
-
-    fn get(&self, path: &str) -> Option<Value> {
-        let reply = self.ask(Request::get(), path);
-        (reply.status == 200).then(|| reply.json().unwrap())
-    }
-
-    fn create(&self, name: &str) -> Reply {
-        let object = json!({"metadata": {"name": name}, "data": {"colour": "green"}});
-        self.ask(Request::post_json(&object).unwrap(), CONFIG_MAPS)
-    }
-
-    #[track_caller]
-    fn wait(&self, what: &str, look: impl Fn() -> Option<Value>) -> Value {
-        let begun = Instant::now();
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            assert!(begun.elapsed() < SETTLED, "{what} does not come");
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 }

@@ -62,8 +62,8 @@ impl Record {
             crate::json::write_stored(&stored, &mut line);
             return line.into();
         }
-        // Older records are lines already, and end with their annotations.
-        match self.line.strip_suffix(b"}}") {
+        // Older records are lines already, and end with their annotations. What is neither stays what it is.
+        match self.line.strip_suffix(b"}}").filter(|start| start.starts_with(b"{")) {
             Some(start) => [start, format!(",\"{REVISION}\":\"{revision}\"}}}}").as_bytes()].concat().into(),
             None => self.line.clone(),
         }

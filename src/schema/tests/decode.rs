@@ -152,6 +152,19 @@ fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What protobuf can tell: an empty list is as one that is not there.
+fn told(value: &Value) -> Value {
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| (name.clone(), told(value)));
+            Value::Object(members.filter(|(_, value)| !is_empty(value)).collect())
+        }
+        Value::Array(items) => items.iter().map(told).collect(),
+        other => other.clone(),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -166,7 +179,7 @@ proptest! {
             prop_assert_eq!(&again, &decoded.object);
             let bytes = protobuf::encode(kind, again.map()).unwrap();
             let returned = kind.decode_protobuf(&bytes, FieldValidation::Strict).unwrap();
-            prop_assert_eq!(returned.object, again);
+            prop_assert_eq!(told(&returned.object.into()), told(&again.into()));
         }
     }
 

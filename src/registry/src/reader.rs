@@ -74,9 +74,9 @@ impl Registry {
         picked.map(|entry| Ok(Arc::new(resource.tree(entry)?))).collect()
     }
 
-    /// All objects of a resource in a namespace, parsed; those of short lists are kept, since they are what plugins
-    /// look through at every write.
-    fn parsed(&self, resource: &Resource, namespace: &str) -> Result<Vec<Arc<Object>>> {
+    /// All objects of a resource in a namespace, or everywhere when it is empty; those of short lists are kept, since
+    /// they are what plugins look through at every write.
+    pub(crate) fn trees(&self, resource: &Resource, namespace: &str) -> Result<Vec<Arc<Object>>> {
         let snapshot = resource.snapshot()?;
         let prefix = resource.prefix(namespace);
         let entries: Vec<_> = snapshot.under(&prefix, None).collect();
@@ -96,13 +96,6 @@ impl Registry {
         self.trees.keep(entry.key(), entry.revision(), &object);
         Ok(object)
     }
-
-    /// All objects of a resource in a namespace, or everywhere when it is empty.
-    pub(crate) fn trees(&self, resource: &Resource, namespace: &str) -> Result<Vec<Object>> {
-        let snapshot = resource.snapshot()?;
-        let prefix = resource.prefix(namespace);
-        snapshot.under(&prefix, None).map(|entry| resource.tree(entry)).collect()
-    }
 }
 
 impl Reader for Registry {
@@ -112,7 +105,7 @@ impl Reader for Registry {
 
     fn list(&self, resource: &GroupResource, namespace: &str) -> Vec<Arc<Object>> {
         let Some(resource) = self.resources().of_group(resource) else { return Vec::new() };
-        self.parsed(&resource, namespace).unwrap_or_default()
+        self.trees(&resource, namespace).unwrap_or_default()
     }
 
     fn select(

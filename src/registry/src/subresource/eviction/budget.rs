@@ -1,5 +1,7 @@
 //! What an eviction costs: the one budget that covers the pod, and whether it allows another disruption.
 
+use std::sync::Arc;
+
 use portcullis_api::selector::LabelSelector;
 use portcullis_api::{ApiError, Cause, GroupResource, Object, Reason, Result, Value, time};
 use serde_json::json;
@@ -40,7 +42,7 @@ pub(super) fn still_processed(budget: &str) -> ApiError {
     refusal(format!("The disruption budget {budget} is still being processed by the server."), 10)
 }
 
-fn matching(call: &Call<'_>, pod: &Object) -> Result<Vec<Object>> {
+fn matching(call: &Call<'_>, pod: &Object) -> Result<Vec<Arc<Object>>> {
     let budgets = call.redirect("policy", "v1", "poddisruptionbudgets")?;
     let mut found = Vec::new();
     for budget in call.registry.trees(budgets.resource, &call.target.namespace)? {

@@ -2,14 +2,14 @@
 //!
 //! Without node, npm or kubectl, or where the package cannot be had, this says so and passes.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::kubectl;
-use crate::program::{Home, Server, words};
+use crate::program::{Home, Server, skip, words};
 
 const FILES: [(&str, &str); 4] = [
     ("package.json", include_str!("package.json")),
@@ -61,12 +61,6 @@ fn install() -> Option<PathBuf> {
         Ok(output) => skip(&format!("npm cannot install oidc-provider: {}", words(&output))),
         Err(error) => skip(&format!("npm does not run: {error}")),
     }
-}
-
-fn skip(why: &str) -> Option<PathBuf> {
-    // Past the harness, which keeps what a passing test prints.
-    std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
-    None
 }
 
 /// A running provider; it ends when dropped.

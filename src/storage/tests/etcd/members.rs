@@ -178,14 +178,24 @@ impl Cluster {
         }
     }
 
-    fn wait(&self) {
+    /// Waits until every member listens. One that could not have its port, because somebody's connection held it for
+    /// a moment, is started again.
+    fn wait(&mut self) {
         let begun = Instant::now();
-        for member in &self.members {
-            while TcpStream::connect((Ipv4Addr::LOCALHOST, member.client)).is_err() {
+        for at in 0..self.members.len() {
+            while TcpStream::connect((Ipv4Addr::LOCALHOST, self.members[at].client)).is_err() {
                 assert!(begun.elapsed() < Duration::from_secs(60), "etcd does not start");
-                std::thread::yield_now();
+                if self.has_ended(at) {
+                    self.restart(at);
+                }
+                std::thread::sleep(Duration::from_millis(20));
             }
         }
+    }
+
+    fn has_ended(&mut self, at: usize) -> bool {
+        let process = self.members[at].process.as_mut();
+        process.is_some_and(|process| process.try_wait().unwrap().is_some())
     }
 }
 

@@ -235,8 +235,16 @@ fn key_name(key: Value) -> Result<String, String> {
     }
 }
 
+const NO_NODE: &str = "did not find expected node content";
+const NO_MAPPING_SEPARATOR: &str = "did not find expected ',' or '}'";
+const NO_SEQUENCE_SEPARATOR: &str = "did not find expected ',' or ']'";
+
 /// A mistake in a text, in the words of libyaml's descendants. They name no line for the first one.
 fn words(error: &ScanError, text: &str) -> String {
+    if let Some(message) = unclosed(error, text) {
+        // The end of a text counts as a line of its own.
+        return format!("yaml: line {}: {message}", text.lines().count());
+    }
     let line = error.marker().line();
     let (by_scanner, message) = problem(error);
     let line = if by_scanner { line } else { line.saturating_sub(1) };
@@ -246,6 +254,33 @@ fn words(error: &ScanError, text: &str) -> String {
         _ => error.info(),
     });
     if shown { format!("yaml: line {line}: {message}") } else { format!("yaml: {message}") }
+}
+
+/// What is missing where a text ends within a collection in flow style.
+fn unclosed(error: &ScanError, text: &str) -> Option<&'static str> {
+    let separator = match error.kind() {
+        ErrorKind::UnclosedFlowCollection { open: '{' } | ErrorKind::UnexpectedEofFlowMapping => {
+            NO_MAPPING_SEPARATOR
+        }
+        ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::UnexpectedEofFlowSequence => {
+            NO_SEQUENCE_SEPARATOR
+        }
+        _ => return None,
+    };
+    let written =
+        text.lines().rev().map(|line| uncommented(line).trim_end()).find(|line| !line.is_empty())?;
+    Some(if written.ends_with(['{', '[', ',', ':']) {
+        "did not find expected node content"
+    } else {
+        separator
+    })
+}
+
+fn uncommented(line: &str) -> &str {
+    let begins =
+        |at: usize| line.get(..at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']));
+    let comment = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
+    comment.and_then(|at| line.get(..at)).unwrap_or(line)
 }
 
 fn anchor_at(text: &str, error: &ScanError) -> String {
@@ -286,14 +321,11 @@ fn problem(error: &ScanError) -> (bool, Option<String>) {
             (false, "did not find expected '-' indicator")
         }
         ErrorKind::ExpectedFlowMappingSeparator
-        | ErrorKind::UnexpectedEofFlowMapping
-        | ErrorKind::UnclosedFlowCollection { open: '{' } => (false, "did not find expected ',' or '}'"),
-        ErrorKind::ExpectedFlowSequenceSeparator
-        | ErrorKind::UnexpectedEofFlowSequence
-        | ErrorKind::UnclosedFlowCollection { .. } => (false, "did not find expected ',' or ']'"),
-        ErrorKind::ExpectedNodeContent | ErrorKind::MisplacedFlowCollectionEnd => {
-            (false, "did not find expected node content")
+        | ErrorKind::MismatchedFlowCollectionEnd { open: '{', .. } => (false, NO_MAPPING_SEPARATOR),
+        ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+            (false, NO_SEQUENCE_SEPARATOR)
         }
+        ErrorKind::ExpectedNodeContent | ErrorKind::MisplacedFlowCollectionEnd => (false, NO_NODE),
         ErrorKind::ExpectedDocumentStart => (false, "did not find expected <document start>"),
         ErrorKind::UndeclaredTagHandle => (false, "found undefined tag handle"),
         _ => return (true, None),

@@ -40,7 +40,34 @@ fn duplicates_are_told_and_the_last_counts() {
 fn mistakes_have_libyamls_words() {
     assert_eq!(error("a: b: c"), "yaml: mapping values are not allowed in this context");
     assert_eq!(error("x: 1\na: b: c"), "yaml: line 2: mapping values are not allowed in this context");
-    assert!(error("a: [1, 2").starts_with("yaml: "));
+}
+
+#[test]
+fn the_end_of_a_text_within_a_collection_is_told_as_upstream_tells_it() {
+    const MAP: &str = "did not find expected ',' or '}'";
+    const LIST: &str = "did not find expected ',' or ']'";
+    const NODE: &str = "did not find expected node content";
+    for (text, line, what) in [
+        ("{", 1, NODE),
+        ("[", 1, NODE),
+        ("x: {a: 1", 1, MAP),
+        ("x: {a: 1,", 1, NODE),
+        ("x: {a:", 1, NODE),
+        ("x: {a", 1, MAP),
+        ("x: {\"a\"", 1, MAP),
+        ("x: {a: [1", 1, LIST),
+        ("x: {a: {b: c}", 1, MAP),
+        ("[1, 2\n", 1, LIST),
+        ("x: 1\ny: {\n", 2, NODE),
+        ("x:\n- {a: b, # c\n", 2, NODE),
+        ("x: {a: b # x\n# y", 2, MAP),
+        ("x: {a: b\n\n\n", 3, MAP),
+    ] {
+        assert_eq!(error(text), format!("yaml: line {line}: {what}"), "{text:?}");
+    }
+    for (text, what) in [("x: {a]", MAP), ("[a}", LIST)] {
+        assert_eq!(error(text), format!("yaml: {what}"), "{text:?}");
+    }
 }
 
 #[test]

@@ -231,3 +231,18 @@ fn f061_a_large_deletion_lets_others_work_and_ends_with_its_client() {
     assert_eq!(items.len(), COUNT);
     assert!(items.iter().all(|item| item["metadata"]["deletionTimestamp"].is_string()));
 }
+
+#[test]
+fn a_collection_is_deleted_as_it_was_at_the_version_that_is_named() {
+    let world = world();
+    make_namespace(&world.admin, "collection");
+    let maps = "/api/v1/namespaces/collection/configmaps";
+    let old = world.admin.post(maps, &config_map("old")).is(&[201], "made").tree();
+    world.admin.post(maps, &config_map("new")).is(&[201], "made");
+    let then = old["metadata"]["resourceVersion"].as_str().unwrap();
+    world.admin.delete(&format!("{maps}?resourceVersion={then}")).is(&[200], "deletecollection");
+    world.admin.get(&format!("{maps}/old")).is(&[404], "was there");
+    world.admin.get(&format!("{maps}/new")).is(&[200], "came later");
+    world.admin.delete(&format!("{maps}?resourceVersion=1")).is(&[200, 410], "all that was there");
+    world.admin.get(&format!("{maps}/new")).is(&[200], "was not there");
+}

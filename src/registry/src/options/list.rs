@@ -46,6 +46,13 @@ impl ListOptions {
         options.checked(query.text("resourceVersionMatch"), watch)
     }
 
+    /// As upstream's server lists for itself, a page at a time: of a version that is named exactly that state.
+    pub(crate) fn in_pages(mut self) -> Self {
+        let named = !matches!(&*self.resource_version, "" | "0");
+        self.rv_match = self.rv_match.or(named.then_some(RvMatch::Exact));
+        self
+    }
+
     fn checked(mut self, rv_match: &str, watch: bool) -> Result<Self> {
         let errors = if watch { self.watch_errors(rv_match) } else { self.list_errors(rv_match) };
         refuse("meta.k8s.io", "ListOptions", &errors)?;

@@ -13,7 +13,7 @@ use crate::{Response, respond};
 /// ends it.
 pub(crate) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let output = negotiate::output_of(call, Endpoint::Collection)?;
-    let list_options = ListOptions::parse(&call.query, false)?;
+    let list_options = ListOptions::parse(&call.query, false)?.in_pages();
     let options = delete::options(call).await?;
     call.warnings.extend(call.resource.deletion_warning(&options));
     let selected = list::select(call, &list_options).await?;

@@ -45,7 +45,9 @@ fn local_is_available(new: &mut Object) {
 fn rules(new: &Object, errors: &mut ErrorList) {
     let spec = part(new, "spec");
     let (group, version) = (text(spec, "group"), text(spec, "version"));
-    name(new.name(), &format!("{version}.{group}"), errors);
+    for (field, given) in [("generateName", new.meta_str("generateName")), ("name", new.name())] {
+        name(field, given, &format!("{version}.{group}"), errors);
+    }
     let at = At::root("spec");
     match (group, version) {
         ("", "v1") => {}
@@ -65,11 +67,12 @@ fn rules(new: &Object, errors: &mut ErrorList) {
     backend(spec, &at, errors);
 }
 
-fn name(name: &str, expected: &str, errors: &mut ErrorList) {
+/// The name is computed, so that a prefix which another name is made of cannot be right either.
+fn name(field: &'static str, name: &str, expected: &str, errors: &mut ErrorList) {
     if names::path_segment_name(name).is_empty() && name != expected && !name.is_empty() {
         let metadata = At::root("metadata");
         let words = format!("must be `spec.version+\".\"+spec.group`: {}", go_quote(expected));
-        metadata.child("name").invalid(errors, name, words);
+        metadata.child(field).invalid(errors, name, words);
     }
 }
 

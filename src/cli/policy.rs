@@ -2,6 +2,7 @@
 //!
 //! What is asked of files is answered by the evaluators that decide in a server.
 
+mod can;
 mod explain;
 mod live;
 mod offline;
@@ -137,6 +138,9 @@ struct Can {
     /// Ask files instead of a server.
     #[arg(long = "with", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// How to print.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
 }
 
 #[derive(Args, Debug)]
@@ -206,8 +210,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Diff(arguments) => offline::diff(arguments),
         Command::WhoCan(arguments) if !arguments.paths.is_empty() => offline::who_can(arguments),
         Command::WhoCan(arguments) => live::who_can(arguments),
-        Command::Can(arguments) if !arguments.paths.is_empty() => offline::can(arguments),
-        Command::Can(arguments) => live::can(arguments),
+        Command::Can(arguments) => can::run(arguments),
         Command::Replay(arguments) => offline::replay(arguments),
         Command::Role(arguments) => offline::role(arguments),
         Command::Report(arguments) => report::run(arguments),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use portcullis_api::Value;
 
-use super::{Can, Unused, WhoCan};
+use super::{Unused, WhoCan};
 use crate::cli::{Failure, print};
 
 pub(super) fn status(arguments: &Unused) -> Result<ExitCode, Failure> {
@@ -29,15 +29,6 @@ pub(super) fn unused(arguments: &Unused) -> Result<ExitCode, Failure> {
     });
     let rows: Vec<Vec<String>> = rules.chain(bindings).collect();
     print::table(&rows)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn can(arguments: &Can) -> Result<ExitCode, Failure> {
-    let groups = arguments.groups.iter().map(String::as_str).chain(["system:authenticated"]);
-    let groups: String = groups.map(|group| format!("&group={}", encoded(group))).collect();
-    let (user, namespace) = (encoded(&arguments.user), encoded(&arguments.namespace));
-    let path = format!("/portcullis/policy/can?user={user}&namespace={namespace}{groups}");
-    print::json(&arguments.reach.ask(&path)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,7 +93,7 @@ pub(super) fn word(value: &Value, field: &str) -> String {
 }
 
 /// A query's value with everything escaped that is not plain.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let byte = |b: u8| match b {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(b).to_string(),
         other => format!("%{other:02X}"),

@@ -5,13 +5,12 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use portcullis_api::UserInfo;
 use portcullis_authz::Attributes;
 use portcullis_authz::attributes::Resource;
 use portcullis_authz::study::{self, Cases, Finding, Level, Studied};
 
 use super::reach::{before_and_after, studied};
-use super::{Can, Check, Diff, Least, Replay, Test, WhoCan};
+use super::{Check, Diff, Least, Replay, Test, WhoCan};
 use crate::cli::{Failure, print};
 
 pub(super) fn read(paths: &[PathBuf]) -> Result<Studied, Failure> {
@@ -116,14 +115,6 @@ pub(super) fn who_can(arguments: &WhoCan) -> Result<ExitCode, Failure> {
         Attributes::resource(&arguments.verb, asked)
     };
     super::live::print_who_can(&authorities.who_can(&asked))
-}
-
-pub(super) fn can(arguments: &Can) -> Result<ExitCode, Failure> {
-    let authorities = read(&arguments.paths)?.authorities();
-    let groups = arguments.groups.iter().map(String::as_str).chain(["system:authenticated"]);
-    let user = UserInfo::new(&arguments.user, groups);
-    print::json(&authorities.can(&user, &arguments.namespace))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn role(arguments: &Least) -> Result<ExitCode, Failure> {

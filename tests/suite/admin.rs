@@ -36,6 +36,12 @@ impl Admin {
         self.ask(Request::post_json(body).unwrap(), path)
     }
 
+    /// Whatever is answered.
+    #[track_caller]
+    pub(crate) fn read(&self, path: &str) -> Reply {
+        self.ask(Request::get(), path)
+    }
+
     /// Looks until something is seen.
     #[track_caller]
     pub(crate) fn wait<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {

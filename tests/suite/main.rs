@@ -21,5 +21,6 @@ mod kubectl;
 mod operator;
 mod program;
 mod serving;
+mod subresources;
 mod up;
 mod walkthrough;

@@ -60,6 +60,12 @@ impl Kind {
         &self.gvk
     }
 
+    /// The same schema under an older version of the group that an endpoint still takes.
+    pub fn at_version(&self, version: &str) -> Self {
+        let gvk = Gvk::new(GroupVersion::new(self.gvk.gv.group.clone(), version), self.gvk.kind.clone());
+        Self { api_version: gvk.gv.to_string(), gvk, root: self.root }
+    }
+
     /// What `apiVersion` says: `apps/v1`.
     pub fn api_version(&self) -> &str {
         &self.api_version

@@ -3,6 +3,8 @@
 //! What can be answered from the object alone is; what needs a kubelet is refused with a reason,
 //! because no kubelet has registered an address this server may dial yet.
 
+mod location;
+
 use http::StatusCode;
 use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, Object, Result, Value, body};
@@ -21,15 +23,16 @@ pub(super) fn log(call: &mut Call<'_>) -> Result<Response> {
         response.headers_mut().remove(http::header::CONTENT_TYPE);
         return Ok(response);
     }
-    Err(unreachable_kubelet(&pod))
+    Err(unreachable_kubelet(call, &pod))
 }
 
 /// `exec`, `attach`, `portforward`, `proxy`
 pub(super) async fn stream(call: &mut Call<'_>) -> Result<Response> {
     // Nothing is stored: to have passed is all.
     drop(call.admit_stream(options(call)).await?);
-    if !call.resource.is("", "pods") {
-        return Err(ApiError::unavailable("proxying to nodes and services needs a kubelet or endpoints"));
+    if &*call.target.subresource == "proxy" {
+        location::proxied(call)?;
+        return Err(ApiError::unavailable("proxying is not served yet"));
     }
     let pod = pod(call)?;
     if matches!(&*call.target.subresource, "exec" | "attach") {
@@ -39,7 +42,7 @@ pub(super) async fn stream(call: &mut Call<'_>) -> Result<Response> {
         let message = format!("pod {} does not have a host assigned", pod.name());
         return Err(ApiError::bad_request(message));
     }
-    Err(unreachable_kubelet(&pod))
+    Err(unreachable_kubelet(call, &pod))
 }
 
 /// What the stream is opened with, as an object.
@@ -87,9 +90,10 @@ fn pod(call: &Call<'_>) -> Result<Object> {
     Ok(live.object)
 }
 
-fn unreachable_kubelet(pod: &Object) -> ApiError {
+fn unreachable_kubelet(call: &Call<'_>, pod: &Object) -> ApiError {
     let node = pod.str_at(&["spec", "nodeName"]);
-    ApiError::unavailable(format!("no kubelet of node {node:?} can be dialled"))
+    let unreachable = || ApiError::unavailable(format!("no kubelet of node {node:?} can be dialled"));
+    location::node(call, node).err().unwrap_or_else(unreachable)
 }
 
 fn check_log_options(call: &Call<'_>) -> Result<()> {

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use portcullis_api::field::{Error, Path};
 use portcullis_api::{ApiError, Object, Reason, Result, Value, time};
+use portcullis_schema::{Decoded, FieldValidation, MediaType, decode_body};
 use serde_json::json;
 
 use self::budget::Cost;
@@ -30,10 +31,7 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     let output = negotiate::output(call.headers, &call.query, Endpoint::Plain)?;
     let body = call.read_body().await?;
     let options = WriteOptions::of_create(&call.query)?;
-    let kind = portcullis_schema::kind_named("policy", "v1", "Eviction")
-        .ok_or_else(|| ApiError::internal("the Eviction kind is not built in"))?;
-    let decoded =
-        portcullis_schema::decode::decode_body(kind, &body, call.media_type()?, options.field_validation)?;
+    let decoded = decode(&body, call.media_type()?, options.field_validation)?;
     call.warnings.extend(decoded.problems);
     call.tell_decoded(&decoded.object);
     let mut eviction = decoded.object;
@@ -56,6 +54,18 @@ pub(super) async fn serve(call: &mut Call<'_>) -> Result<Response> {
     how.dry_run |= dry_run;
     evict(call, &name, &how).await?;
     respond::created_status(call, output)
+}
+
+/// An eviction of `policy/v1`, which clients of old still write as `policy/v1beta1`.
+fn decode(body: &[u8], media: MediaType, validation: FieldValidation) -> Result<Decoded> {
+    let kind = portcullis_schema::kind_named("policy", "v1", "Eviction")
+        .ok_or_else(|| ApiError::internal("the Eviction kind is not built in"))?;
+    decode_body(kind, body, media, validation).or_else(|refused| {
+        let mut older =
+            decode_body(&kind.at_version("v1beta1"), body, media, validation).map_err(|_| refused)?;
+        older.object.map_mut().insert("apiVersion".to_owned(), kind.api_version().into());
+        Ok(older)
+    })
 }
 
 /// Whether nothing is to be written. The request and its body must not contradict each other.

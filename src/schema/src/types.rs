@@ -215,6 +215,8 @@ pub enum Omit {
     Never,
     /// `omitempty`: nil, "", 0, false and empty collections are left out; structs never are.
     Empty,
+    /// The same, but to have been sent empty is a mistake of its own: what is empty is seen by validation.
+    Kept,
     /// `omitzero`: also structs (and times) that are zero.
     Zero,
 }

@@ -1,19 +1,20 @@
-//! Empty lists and maps that Go writes as `null` once they were stored.
+//! Empty lists and maps that Go writes as `null`, or not at all, once they were stored.
 //!
 //! A client that sends `[]` for a field that is never left out owns the field. The storage round trip
-//! makes it nil, so decoding keeps what was sent and [`Kind::forget_empties`] runs after ownership.
+//! makes it nil, so decoding keeps what was sent and [`Kind::forget_empties`] runs after ownership. The same
+//! happens to what is kept so that validation sees it.
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::kind::Kind;
-use crate::types::{Field, Struct, Type, types};
+use crate::types::{Field, Omit, Struct, Type, types};
 
 /// Whether a struct, or one below it, has a field that is never left out and holds a list or map.
 static CONCERNED: LazyLock<Vec<bool>> = LazyLock::new(|| {
     let mut concerned: Vec<bool> =
-        types().structs().map(|(_, schema)| schema.fields.iter().any(is_never_nil)).collect();
+        types().structs().map(|(_, schema)| schema.fields.iter().any(stays)).collect();
     loop {
         let more: Vec<usize> = types()
             .structs()
@@ -50,32 +51,28 @@ pub(super) fn is_never_nil(field: &Field) -> bool {
     !field.pointer && field.shown_when_absent() && matches!(field.ty, Type::List(_) | Type::Map(_))
 }
 
+/// Whether decoding leaves the field there when it was sent empty.
+pub(super) fn stays(field: &Field) -> bool {
+    is_never_nil(field) || field.omit == Omit::Kept
+}
+
 impl Kind {
     /// Brings empty lists and maps into the form they have once they were stored.
     pub fn forget_empties(&self, object: &mut portcullis_api::Object) {
-        let schema = self.root_struct();
-        for field in schema.fields.iter().filter(|field| concerns(field)) {
-            if let Some(value) = object.map_mut().get_mut(field.json) {
-                forget_field(field, value);
-            }
-        }
+        forget_fields(self.root_struct(), object.map_mut());
     }
 }
 
-fn concerns(field: &Field) -> bool {
-    is_never_nil(field) || below(&CONCERNED, &field.ty)
-}
-
-fn forget_field(field: &Field, value: &mut Value) {
-    let empty = match value {
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    };
-    if empty && is_never_nil(field) {
-        *value = Value::Null;
-    } else {
-        forget_value(&field.ty, value);
+fn forget_fields(schema: &Struct, map: &mut Map<String, Value>) {
+    for field in schema.fields.iter().filter(|field| stays(field) || below(&CONCERNED, &field.ty)) {
+        let Some(value) = map.get_mut(field.json) else { continue };
+        let empty =
+            value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+        match empty && stays(field) {
+            true if field.omit == Omit::Kept => drop(map.remove(field.json)),
+            true => *value = Value::Null,
+            false => forget_value(&field.ty, value),
+        }
     }
 }
 
@@ -83,12 +80,7 @@ fn forget_field(field: &Field, value: &mut Value) {
 fn forget_value(ty: &Type, value: &mut Value) {
     match (ty, value) {
         (Type::Struct(id), Value::Object(map)) if known(&CONCERNED, id.index()) => {
-            let schema: &Struct = types().get(*id);
-            for field in schema.fields.iter().filter(|field| concerns(field)) {
-                if let Some(value) = map.get_mut(field.json) {
-                    forget_field(field, value);
-                }
-            }
+            forget_fields(types().get(*id), map);
         }
         (Type::List(of), Value::Array(list)) if below(&CONCERNED, of) => {
             list.iter_mut().for_each(|value| forget_value(of, value));

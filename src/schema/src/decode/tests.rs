@@ -43,6 +43,18 @@ fn an_empty_list_that_was_sent_stays_until_it_is_stored() {
 }
 
 #[test]
+fn an_empty_list_that_is_a_mistake_is_seen_as_such() {
+    let scaler =
+        json!({"spec": {"behavior": {"scaleDown": {"policies": []}, "scaleUp": {"policies": null}}}});
+    let behavior = &tree(of("autoscaling", "v2", "HorizontalPodAutoscaler"), &scaler)["spec"]["behavior"];
+    assert_eq!(behavior, &json!({"scaleDown": {"policies": []}, "scaleUp": {}}));
+    let debugger = json!({"name": "d", "ports": [], "resizePolicy": [], "env": []});
+    let pod = tree(of("", "v1", "Pod"), &json!({"spec": {"ephemeralContainers": [debugger]}}));
+    let seen = &pod["spec"]["ephemeralContainers"][0];
+    assert_eq!((&seen["ports"], &seen["resizePolicy"], seen.get("env")), (&json!([]), &json!([]), None));
+}
+
+#[test]
 fn zeros_that_go_writes_are_written() {
     let event = tree(of("", "v1", "Event"), &json!({"metadata": {}}));
     assert_eq!(event["eventTime"], json!(null));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::empties::is_never_nil;
+use super::empties::stays;
 use crate::types::{Field, Struct, Type, types};
 
 /// What a field shows of a value that was read; none if Go leaves it out. `None` is nil or zero.
@@ -10,7 +10,7 @@ pub(super) fn shown(field: &Field, value: Option<Value>) -> Option<Value> {
     match value {
         Some(value) if field.pointer || !is_empty(&field.ty, &value) => Some(value),
         // What was sent empty is owned by who sent it; it becomes nil when it is stored.
-        Some(value) if is_never_nil(field) && !value.is_null() => Some(value),
+        Some(value) if stays(field) && !value.is_null() => Some(value),
         // An empty list of owners is a wish: it is taken out again where owners are kept.
         Some(Value::Array(owners)) if field.go == "[]v1.ManagedFieldsEntry" => Some(Value::Array(owners)),
         _ => field.shown_when_absent().then(|| zero_field(field)),

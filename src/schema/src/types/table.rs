@@ -85,6 +85,7 @@ fn words(cell: &'static str, separator: char) -> Words {
 fn omit(cell: &str) -> Omit {
     match cell.trim_end_matches('+') {
         "empty" => Omit::Empty,
+        "kept" => Omit::Kept,
         "zero" => Omit::Zero,
         _ => Omit::Never,
     }

@@ -43,6 +43,18 @@ fn an_empty_list_that_was_sent_stays_until_it_is_stored() {
 }
 
 #[test]
+fn the_kind_of_an_object_within_another_is_of_an_inlined_struct() {
+    let set = of("apps", "v1", "StatefulSet");
+    let body = br#"{"spec": {"volumeClaimTemplates": [{"kind": 5}]}}"#;
+    let refused = set.decode(body, FieldValidation::Warn).unwrap_err();
+    assert_eq!(
+        refused.message(),
+        "json: cannot unmarshal number into Go struct field \
+         PersistentVolumeClaim.spec.volumeClaimTemplates.TypeMeta.kind of type string"
+    );
+}
+
+#[test]
 fn an_empty_list_that_is_a_mistake_is_seen_as_such() {
     let scaler =
         json!({"spec": {"behavior": {"scaleDown": {"policies": []}, "scaleUp": {"policies": null}}}});

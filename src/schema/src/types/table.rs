@@ -49,11 +49,13 @@ fn field(line: &'static str, known: &HashMap<&'static str, StructId>) -> Field {
     let mut cells = line.split('\t');
     let mut cell = || cells.next().unwrap_or_default();
     let (json, compact, go) = (cell(), cell(), cell());
-    let (pointer, omit, proto) = (cell() == "*", omit(cell()), proto(cell()));
+    let (pointer, omit, place) = (cell() == "*", omit(cell()), cell());
     let (list, keys, patch_strategy, patch_merge_key) =
         (list(cell()), words(cell(), ','), words(cell(), ','), cell());
     let (default, enum_values, required) = (given(cell()), cell(), cell() == "!");
     let (item_enum, item_default, inlined) = (cell(), given(cell()), cell());
+    // What has no place in protobuf is of Go's TypeMeta, which every kind inlines.
+    let inlined = if place == "0" { "TypeMeta" } else { inlined };
     Field {
         json,
         ty: compact_type(compact, known),
@@ -62,7 +64,7 @@ fn field(line: &'static str, known: &HashMap<&'static str, StructId>) -> Field {
         omit,
         inlined,
         order: 0,
-        proto,
+        proto: proto(place),
         list,
         keys,
         patch_strategy,

@@ -4,7 +4,7 @@
 use portcullis_api::UserInfo;
 use portcullis_authz::attributes::Resource;
 use portcullis_authz::files::{Pattern, Rule, parse_abac, parse_rules};
-use portcullis_authz::study::Cases;
+use portcullis_authz::study::{Cases, Studied};
 use portcullis_authz::{Attributes, Chain, NamespaceLabels, Plan, PolicyFiles, ReviewVersion};
 
 /// The whole input is each of them.
@@ -15,6 +15,7 @@ pub fn policy(input: &[u8]) {
     }
     let _ = Plan::configuration("authorization.yaml".into(), text);
     let _ = Cases::parse(text);
+    let _ = Studied::default().add_text("fuzz.yaml", text);
     for version in [ReviewVersion::V1, ReviewVersion::V1Beta1] {
         // What is taken for an answer is at least JSON.
         if let Ok((allowed, denied)) = version.read_answer(input) {

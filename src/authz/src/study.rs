@@ -11,6 +11,7 @@
 
 mod cases;
 mod diff;
+mod document;
 mod least;
 mod lint;
 mod read;

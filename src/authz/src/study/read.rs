@@ -8,6 +8,7 @@ use std::sync::Arc;
 use portcullis_api::{GroupResource, Gvr, Object, Value};
 use serde_saphyr::Spanned;
 
+use super::document::Document;
 use super::lint::settings;
 use crate::authorities::Authorities;
 use crate::chain::Chain;
@@ -109,11 +110,11 @@ impl Studied {
             self.rules.extend(parse_rules(name, text).map_err(told)?.into_iter().map(Arc::new));
             return Ok(());
         }
-        let documents: Vec<Spanned<Value>> = serde_saphyr::from_multiple_with_options(text, roomy())
+        let documents: Vec<Spanned<Document>> = serde_saphyr::from_multiple_with_options(text, roomy())
             .map_err(|error| StudyError(format!("{name}: {error}")))?;
         let file = Arc::from(name);
         for document in documents {
-            self.add_object(document.value, &file, document.referenced.line());
+            self.add_document(document, &file);
         }
         Ok(())
     }
@@ -126,7 +127,12 @@ impl Studied {
         let mut studied = Self::default();
         let server: Arc<str> = Arc::from(SERVER);
         for list in lists {
-            studied.add_object(list, &server, 0);
+            let Value::Object(mut list) = list else { continue };
+            let items = list.remove("items");
+            let list = Object::new(list);
+            for item in items.as_ref().and_then(Value::as_array).into_iter().flatten() {
+                studied.add_item(&list, item.clone(), &server, 0);
+            }
         }
         let text = |file: &Value, field: &str| {
             file.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -165,24 +171,31 @@ impl Studied {
         self
     }
 
-    fn add_object(&mut self, value: Value, file: &Arc<str>, line: u64) {
-        let Value::Object(map) = value else { return };
-        let object = Object::new(map);
-        if object.kind().ends_with("List") {
-            for item in object.get("items").and_then(Value::as_array).into_iter().flatten() {
-                let mut item = item.clone();
-                // A list of a kind says it for its items.
-                if let Some(item) = item.as_object_mut() {
-                    let kind = object.kind().trim_end_matches("List").to_owned();
-                    item.entry("kind").or_insert_with(|| kind.into());
-                    item.entry("apiVersion").or_insert_with(|| object.api_version().into());
-                }
-                if item.get("kind").and_then(Value::as_str).is_some_and(|kind| !kind.ends_with("List")) {
-                    self.add_object(item, file, line);
-                }
-            }
+    fn add_document(&mut self, document: Spanned<Document>, file: &Arc<str>) {
+        let (line, Document { members, items }) = (document.referenced.line(), document.value);
+        let object = Object::new(members);
+        if !object.kind().ends_with("List") {
+            self.add_object(object, file, line);
             return;
         }
+        for item in items {
+            self.add_item(&object, item.value, file, item.referenced.line());
+        }
+    }
+
+    /// Adds an object of a list. A list of a kind says the kind for its items.
+    fn add_item(&mut self, list: &Object, item: Value, file: &Arc<str>, line: u64) {
+        let Value::Object(mut item) = item else { return };
+        let kind = || list.kind().trim_end_matches("List").into();
+        item.entry("kind").or_insert_with(kind);
+        item.entry("apiVersion").or_insert_with(|| list.api_version().into());
+        let object = Object::new(item);
+        if !object.kind().ends_with("List") {
+            self.add_object(object, file, line);
+        }
+    }
+
+    fn add_object(&mut self, object: Object, file: &Arc<str>, line: u64) {
         if settings::KINDS.contains(&object.kind()) {
             let resource = GroupResource::new("", "");
             self.settings.push(Placed { resource, object, file: Arc::clone(file), line });

@@ -324,3 +324,38 @@ fn ten_thousand_bindings_are_read_as_documents_and_as_a_list() {
         assert_eq!(studied.objects.len(), 10_000);
     }
 }
+
+#[test]
+fn what_a_list_holds_is_told_with_its_own_line() {
+    const LIST: &str = "apiVersion: v1
+items:
+- apiVersion: rbac.authorization.k8s.io/v1
+  kind: ClusterRole
+  metadata: {name: all}
+  rules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]
+- apiVersion: v1
+  kind: List
+  items: [{kind: Nothing}]
+- apiVersion: rbac.authorization.k8s.io/v1
+  kind: ClusterRole
+  metadata: {name: more}
+  rules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]
+kind: List
+---
+just words
+---
+- a list
+---
+kind: Thing
+items: {of: its own}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: last}
+rules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]
+";
+    let findings = lint(&studied(&[("list.yaml", LIST)]));
+    let mut lines: Vec<u64> = findings.iter().filter(|f| f.id == "wildcard").map(|f| f.line).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [3, 10, 23], "{findings:?}");
+}

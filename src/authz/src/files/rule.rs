@@ -97,6 +97,12 @@ pub enum Says {
 }
 
 impl Rule {
+    /// All of a rule that decides, as one text: the same for rules that always decide the same.
+    pub(crate) fn meaning(&self) -> String {
+        let whom = (self.effect, self.priority, &self.subjects, &self.verbs);
+        format!("{:?}", (whom, &self.resources, &self.paths, &self.namespace_labels, &self.selection))
+    }
+
     /// What the rule says.
     pub fn judge(&self, user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Says {
         if !self.subjects.iter().any(|who| who.is(user)) {

@@ -50,7 +50,7 @@ pub(super) struct Placed {
 }
 
 /// A set of policies.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Studied {
     pub(super) objects: Vec<Placed>,
     pub(super) rules: Vec<Arc<Rule>>,
@@ -227,6 +227,14 @@ impl Studied {
         let own = self.namespaces.iter().map(|namespace| namespace.name().to_owned());
         let all: BTreeSet<String> = of_objects.chain(own).filter(|name| !name.is_empty()).collect();
         all.into_iter().collect()
+    }
+
+    /// Whether both know the same namespaces, with the same labels, and the same definitions.
+    pub(super) fn has_same_places(&self, other: &Self) -> bool {
+        let same = |one: &[Object], other: &[Object]| {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.map() == other.map())
+        };
+        same(&self.namespaces, &other.namespaces) && same(&self.definitions, &other.definitions)
     }
 
     /// The namespaces that are objects themselves.

@@ -20,7 +20,7 @@ mod replay;
 mod tests;
 
 pub use cases::{Cases, Outcome, Report as CasesReport};
-pub use diff::{Change, diff};
+pub use diff::{Change, Gathered, diff, gathered};
 pub use least::Least;
 pub use lint::{Finding, Level, lint, sarif};
 pub use read::{SERVER, Studied, StudyError};

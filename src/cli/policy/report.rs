@@ -134,21 +134,19 @@ fn risks(out: &mut String, findings: &[Finding]) {
 
 fn differences(out: &mut String, changes: &[Change]) {
     out.push_str("<h2 id=changes>Access gained and lost</h2><table>");
-    for change in changes {
-        let sign = if change.gained { "gained" } else { "lost" };
-        let what = match &*change.group {
-            "" => change.what.clone(),
-            group => format!("{}.{group}", change.what),
+    for one in study::gathered(changes) {
+        let sign = if one.gained { "gained" } else { "lost" };
+        let place = |namespace: &String| match &**namespace {
+            "" => "the cluster".to_owned(),
+            namespace => breakable(namespace),
         };
-        let place = if change.namespace.is_empty() { "the cluster" } else { &change.namespace };
-        let _ = write!(
-            out,
-            "<tr><td class={sign}>{sign}<td>{}<td>{} {}<td>{}</tr>",
-            breakable(&change.subject),
-            escaped(&change.verb),
-            breakable(&what),
-            breakable(place)
-        );
+        let places = one.namespaces.iter().map(place).collect::<Vec<_>>().join(", ");
+        let _ = write!(out, "<tr><td class={sign}>{sign}<td>{}<td>{places}<td>", breakable(&one.subject));
+        for (verbs, whats) in &one.access {
+            let whats = whats.iter().map(|what| breakable(what)).collect::<Vec<_>>().join(", ");
+            let _ = write!(out, "<div><b>{}</b> {whats}</div>", escaped(&verbs.join(", ")));
+        }
+        out.push_str("</tr>");
     }
     out.push_str(if changes.is_empty() { "<tr><td>nothing</table>" } else { "</table>" });
 }

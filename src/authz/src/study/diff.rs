@@ -5,6 +5,7 @@
 //! of, so that a star shows.
 
 mod affected;
+mod gather;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 use portcullis_api::{UserInfo, Value};
 
 use self::affected::{Affected, Scope};
+pub use self::gather::{Gathered, gathered};
 use super::read::Studied;
 use crate::attributes::{Attributes, Resource};
 use crate::authorities::Authorities;

@@ -133,7 +133,9 @@ fn risks(out: &mut String, findings: &[Finding]) {
 }
 
 fn differences(out: &mut String, changes: &[Change]) {
-    out.push_str("<h2 id=changes>Access gained and lost</h2><table>");
+    out.push_str(
+        "<h2 id=changes>Access gained and lost</h2><table><thead><tr><th class=narrow><th class=place>Who<th class=first>Where<th>What</thead>",
+    );
     for one in study::gathered(changes) {
         let sign = if one.gained { "gained" } else { "lost" };
         let place = |namespace: &String| match &**namespace {
@@ -148,7 +150,7 @@ fn differences(out: &mut String, changes: &[Change]) {
         }
         out.push_str("</tr>");
     }
-    out.push_str(if changes.is_empty() { "<tr><td>nothing</table>" } else { "</table>" });
+    out.push_str(if changes.is_empty() { "<tr><td colspan=4>nothing</table>" } else { "</table>" });
 }
 
 fn evidence(out: &mut String, studied: &Studied, paths: &[PathBuf]) {

@@ -372,7 +372,7 @@ fn a057_f062_a_log_is_of_a_container_of_the_pod_and_its_options_are_numbers_and_
         assert!(answer.text().contains(words), "{query}: {}", answer.text());
     }
     // Whatever else is asked for, nobody is dialled who has not said where they are.
-    log("insecureSkipTLSVerifyBackend=true").is(&[503], "no kubelet");
+    log("insecureSkipTLSVerifyBackend=true").is(&[404], "no such node");
     world.low.get("/api/v1/namespaces/a/pods/a057/log?insecureSkipTLSVerifyBackend=true").is(&[403], "low");
 }
 

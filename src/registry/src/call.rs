@@ -17,6 +17,7 @@ use portcullis_schema::managed;
 use portcullis_storage::{Entry, Revision};
 
 use crate::Registry;
+use crate::custom::Elsewhere;
 use crate::options::{DeleteOptions, Query, WriteOptions};
 use crate::resource::Resource;
 
@@ -47,6 +48,8 @@ pub(crate) struct Call<'a> {
     pub(crate) life: Life,
     /// A new token that only this answer shows.
     pub(crate) minted: Option<String>,
+    /// What was learned of objects in other versions.
+    pub(crate) elsewhere: Elsewhere,
     /// Locked only so that the call can be shared across threads.
     body: Mutex<Option<Body>>,
     /// What was read of the body, for doing the work again.
@@ -101,6 +104,7 @@ impl<'a> Call<'a> {
             follows: permit.info().is_none(),
             life,
             minted: None,
+            elsewhere: Elsewhere::default(),
             body: Mutex::new(body),
             sent: None,
         }
@@ -143,6 +147,7 @@ impl<'a> Call<'a> {
             follows: self.follows,
             life: self.life.clone(),
             minted: None,
+            elsewhere: Elsewhere::default(),
             body: Mutex::default(),
             sent: None,
         }
@@ -253,7 +258,9 @@ impl<'a> Call<'a> {
         live: Option<&Object>,
         new: &mut Object,
     ) -> Result<()> {
-        let tracker = self.resource.tracker(&self.target.subresource);
+        let subresource = &*self.target.subresource;
+        let versions = self.resource.versions(subresource, &self.elsewhere);
+        let tracker = self.resource.tracker(subresource, &versions);
         tracker.update(&self.manager(options), live, new, &time::now_rfc3339());
         self.resource.kind.forget_empties(new);
         Ok(())

@@ -2,8 +2,9 @@
 
 use portcullis_api::{GroupVersion, Gvk, Map, Object, Value};
 use portcullis_schema::Kind;
-use portcullis_schema::managed::{ShapeRef, Versions};
+use portcullis_schema::managed::{ShapeRef, Versions, Writable};
 
+use crate::custom::Asking;
 use crate::kinds::others::convert::{event, hpa};
 
 /// Both directions of a lossless conversion. Neither side's TypeMeta is looked at.
@@ -43,6 +44,32 @@ impl Versions for Siblings {
         let there = between(other, own).map(|from_own| from_own.to_served);
         let there = there.or_else(|| between(own, other).map(|from_other| from_other.to_stored))?;
         Some((other.shape(), there(Object::new(object.clone())).into_map()))
+    }
+}
+
+/// How the objects of a resource look in its other versions.
+pub(crate) enum InVersions<'r> {
+    BuiltIn(&'r Siblings),
+    Custom(Asking<'r>),
+}
+
+impl Versions for InVersions<'_> {
+    fn convert(
+        &self,
+        object: &Map<String, Value>,
+        api_version: &str,
+    ) -> Option<(ShapeRef<'_>, Map<String, Value>)> {
+        match self {
+            Self::BuiltIn(versions) => versions.convert(object, api_version),
+            Self::Custom(versions) => versions.convert(object, api_version),
+        }
+    }
+
+    fn writable(&self, api_version: &str) -> Writable<'_> {
+        match self {
+            Self::BuiltIn(versions) => versions.writable(api_version),
+            Self::Custom(versions) => versions.writable(api_version),
+        }
     }
 }
 

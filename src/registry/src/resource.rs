@@ -12,8 +12,8 @@ use portcullis_schema::managed::{self, Tracker};
 use portcullis_schema::{Row, Schema, Word};
 use portcullis_storage::{self as storage, Caches, Entry, Key, ResourceCache, Snapshot, Trait, keys};
 
-use crate::convert::{Conversion, Siblings};
-use crate::custom::{Definition, Serving, Version, row_of};
+use crate::convert::{Conversion, InVersions, Siblings};
+use crate::custom::{Definition, Elsewhere, Serving, Version, row_of};
 use crate::fields::Selectable;
 use crate::options::DeleteOptions;
 use crate::strategy::Strategy;
@@ -94,17 +94,21 @@ impl Resource {
         self.custom.as_ref()
     }
 
-    /// Who owns which fields, for writes through the main endpoint or a subresource.
-    pub(crate) fn tracker<'r>(&'r self, subresource: &'r str) -> Tracker<'r> {
+    /// How its objects look in other versions.
+    pub(crate) fn versions<'r>(&'r self, subresource: &str, elsewhere: &'r Elsewhere) -> InVersions<'r> {
         match &self.custom {
-            Some(serving) => {
-                self.kind.tracker(subresource, serving.writable(subresource), serving.versions(subresource))
-            }
-            None => {
-                let writable = managed::writable(&self.gr.resource, subresource);
-                self.kind.tracker(subresource, writable, &self.siblings)
-            }
+            Some(serving) => InVersions::Custom(serving.versions(subresource, elsewhere)),
+            None => InVersions::BuiltIn(&self.siblings),
         }
+    }
+
+    /// Who owns which fields, for writes through the main endpoint or a subresource.
+    pub(crate) fn tracker<'r>(&'r self, subresource: &'r str, versions: &'r InVersions<'r>) -> Tracker<'r> {
+        let writable = match &self.custom {
+            Some(serving) => serving.writable(subresource),
+            None => managed::writable(&self.gr.resource, subresource),
+        };
+        self.kind.tracker(subresource, writable, versions)
     }
 
     /// Brings a tree that a patch or apply made into normal form.

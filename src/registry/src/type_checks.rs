@@ -105,7 +105,8 @@ async fn apply(registry: &Registry, resource: &Arc<Resource>, config: &Object) -
     let options = WriteOptions::own(MANAGER, false);
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
         let live = live.ok_or_else(|| ApiError::not_found(&call.resource.gr, config.name()))?;
-        let tracker = call.resource.tracker("status");
+        let versions = call.resource.versions("status", &call.elsewhere);
+        let tracker = call.resource.tracker("status", &versions);
         let now = time::now_rfc3339();
         let merge = || {
             let request = managed::Request { manager: MANAGER, force: true, config, now: &now };

@@ -17,6 +17,7 @@ mod columns;
 mod conversion;
 mod convert_hook;
 mod definition;
+mod elsewhere;
 mod finalize;
 pub(crate) mod keeper;
 mod metrics;
@@ -40,6 +41,7 @@ use crate::Registry;
 use crate::resource::Resource;
 
 pub(crate) use definition::{Definition, Version};
+pub(crate) use elsewhere::{Asking, Elsewhere};
 pub(crate) use finalize::{FINALIZER, begin_deletion};
 pub(crate) use serving::{Serving, row_of};
 

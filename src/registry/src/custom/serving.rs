@@ -14,6 +14,7 @@ use portcullis_storage::{Entry, Key};
 
 use super::columns::Columns;
 use super::definition::{Definition, Version, words};
+use super::elsewhere::{Asking, Elsewhere};
 use super::scale::ScalePaths;
 use super::strategy::{Main, Rules, Status};
 use crate::kinds::check::text;
@@ -47,8 +48,8 @@ pub(crate) struct Serving {
     schema: [u8; 32],
 }
 
-/// How objects look in other versions, for one endpoint.
-struct Others {
+/// How objects look in other versions, for one endpoint, where versions differ in their name only.
+pub(super) struct Others {
     definition: Arc<Definition>,
     of_status: bool,
 }
@@ -139,8 +140,9 @@ impl Serving {
     }
 
     /// How objects look in other versions.
-    pub(crate) fn versions(&self, subresource: &str) -> &dyn Versions {
-        if subresource == "status" { &self.versions_of_status } else { &self.versions }
+    pub(crate) fn versions<'k>(&'k self, subresource: &str, elsewhere: &'k Elsewhere) -> Asking<'k> {
+        let others = if subresource == "status" { &self.versions_of_status } else { &self.versions };
+        Asking { others, elsewhere }
     }
 
     /// Which fields an endpoint sets.
@@ -225,6 +227,13 @@ fn tidy(kind: &CustomKind, tree: &mut Object) {
     kind.prune(tree);
     if tree.generation() == 0 {
         tree.metadata_mut().insert("generation".to_owned(), 1.into());
+    }
+}
+
+impl Others {
+    /// Whether a webhook makes one version of another.
+    pub(super) fn is_converted(&self) -> bool {
+        self.definition.conversion.is_webhook()
     }
 }
 

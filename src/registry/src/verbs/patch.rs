@@ -98,7 +98,8 @@ pub(crate) async fn apply(
     let config = Configuration::parse(body)?;
     let may_create = call.target.subresource.is_empty();
     let produce = |call: &mut Call<'_>, live: Option<&Object>| {
-        let tracker = call.resource.tracker(&call.target.subresource);
+        let versions = call.resource.versions(&call.target.subresource, &call.elsewhere);
+        let tracker = call.resource.tracker(&call.target.subresource, &versions);
         let (manager, force, now) = (&*options.field_manager, options.force, time::now_rfc3339());
         let merge = || {
             let request = managed::Request { manager, force, config: &config.object, now: &now };

@@ -22,6 +22,9 @@ const SCALE: &str = "scale";
 /// More attempts than this mean that something else is wrong than bad luck.
 const MAX_ATTEMPTS: usize = 100;
 
+/// What is produced depends on other versions of the old and the new object, no more.
+const MAX_LESSONS: usize = 4;
+
 /// Makes the new object from the stored one; `None` when nothing is stored. Called once per attempt.
 pub(crate) type Produce<'p> = dyn Fn(&mut Call<'_>, Option<&Object>) -> Result<Object> + Send + Sync + 'p;
 
@@ -65,12 +68,12 @@ async fn attempt(call: &mut Call<'_>, change: &Change<'_>) -> Result<Attempt> {
             return Err(ApiError::not_found(&call.resource.gr, change.name));
         }
         call.also_create()?;
-        let new = (change.produce)(call, None)?;
+        let new = produced(call, change, None).await?;
         return verbs::create::store_new(call, new, change.options).await.map(Attempt::Done);
     };
     check_uid(call, change, &live.object)?;
     call.slot.object_in_question(|| live.object.clone().into());
-    let new = (change.produce)(call, Some(&live.object))?;
+    let new = produced(call, change, Some(&live.object)).await?;
     let (admitted, claims) = admit_update(call, change, new, &live.object).await?;
     let Some(new) = admitted.object() else {
         return Err(ApiError::internal("an update was admitted without object"));
@@ -83,6 +86,23 @@ async fn attempt(call: &mut Call<'_>, change: &Change<'_>) -> Result<Attempt> {
         return Ok(Attempt::Done(Written::unchanged(call, &live)?));
     }
     finish(call, change, admitted, Effect::Update { seen: live.revision, claims }).await
+}
+
+/// The new object. If it takes knowing objects in other versions that a webhook makes, it is produced again with those.
+async fn produced(call: &mut Call<'_>, change: &Change<'_>, live: Option<&Object>) -> Result<Object> {
+    let before = call.warnings.len();
+    for _ in 0..MAX_LESSONS {
+        let outcome = (change.produce)(call, live);
+        let learned = match call.resource.custom() {
+            Some(serving) => call.elsewhere.learn(serving).await?,
+            None => false,
+        };
+        if !learned {
+            return outcome;
+        }
+        call.warnings.truncate(before);
+    }
+    Err(ApiError::internal("the versions of an object kept differing"))
 }
 
 async fn finish(

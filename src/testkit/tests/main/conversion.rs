@@ -3,7 +3,7 @@
 use portcullis_testkit::{ControlPlane, HookReply, Webhook};
 use serde_json::{Value, json};
 
-use crate::world::{Seen, ask, create, get};
+use crate::world::{Seen, apply, ask, create, get};
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
@@ -95,6 +95,49 @@ async fn objects_are_served_in_every_version() {
     assert_eq!(definition["status"]["storedVersions"], json!(["v2"]));
     ask(&plane, "DELETE", &path, None).await.ok();
     assert_eq!(get(&plane, &path).await.code, 404);
+    plane.shutdown().await.unwrap();
+}
+
+/// Who owns what of the specification: `MANAGER VERSION FIELDS`.
+fn owners(object: &Value) -> Vec<String> {
+    let entries = object["metadata"]["managedFields"].as_array().unwrap().iter();
+    let told = |entry: &Value| {
+        let fields = entry["fieldsV1"]["f:spec"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let word = |field: &str| entry[field].as_str().unwrap().to_owned();
+        format!("{} {} {}", word("manager"), word("apiVersion"), fields.join(","))
+    };
+    let mut owners: Vec<String> = entries.map(told).collect();
+    owners.sort();
+    owners
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn owners_in_one_version_lose_what_another_version_changes() {
+    let plane = ControlPlane::start().await.unwrap();
+    let server = Webhook::start(|review| answer(review, &honest(review))).await.unwrap();
+    create(&plane, DEFINITIONS, definition(&server)).await.ok();
+    let path = |version: &str, query: &str| format!("{}/a?{query}", things(version));
+    let ann = path("v1", "fieldManager=ann");
+    apply(&plane, &ann, thing("a", "v1", json!({ "port": 80 }))).await.ok();
+    // What is a port there is one here as well.
+    let bob = path("v2", "fieldManager=bob");
+    let refused = apply(&plane, &bob, thing("a", "v2", json!({ "hostPort": 81 }))).await;
+    let said = refused.body["message"].as_str().unwrap_or_default();
+    assert_eq!(refused.code, 409, "{said}");
+    assert_eq!(said, "Apply failed with 1 conflict: conflict with \"ann\": .spec.port");
+    let both = apply(&plane, &bob, thing("a", "v2", json!({ "hostPort": 80 }))).await.ok().body;
+    assert_eq!(owners(&both), ["ann example.com/v1 f:port", "bob example.com/v2 f:hostPort"]);
+    // An update takes it from both, and from nobody what it leaves as it is.
+    let carol = path("v2", "fieldManager=carol");
+    let noted = json!({ "metadata": { "labels": { "noted": "yes" } } });
+    let kept = ask(&plane, "PATCH", &carol, Some(noted)).await.ok().body;
+    assert_eq!(kept["metadata"]["managedFields"].as_array().unwrap().len(), 3);
+    let changed = json!({ "spec": { "hostPort": 82 }, "metadata": { "labels": null } });
+    let taken = ask(&plane, "PATCH", &carol, Some(changed)).await.ok().body;
+    assert_eq!(owners(&taken), ["carol example.com/v2 f:hostPort"]);
+    let forced = path("v1", "fieldManager=ann&force=true");
+    let forced = apply(&plane, &forced, thing("a", "v1", json!({ "port": 83 }))).await.ok().body;
+    assert_eq!(owners(&forced), ["ann example.com/v1 f:port"]);
     plane.shutdown().await.unwrap();
 }
 

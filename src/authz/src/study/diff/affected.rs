@@ -36,10 +36,9 @@ type Place<'s> = (&'s str, &'s str, &'s str);
 
 impl Affected {
     pub(super) fn between(old: &Studied, new: &Studied) -> Self {
-        let mut affected = Self::default();
-        affected.file_rules = file_rules(old, new);
         let ruled = !old.rules.is_empty() || !new.rules.is_empty();
-        affected.everybody = ruled && !old.has_same_places(new);
+        let everybody = ruled && !old.has_same_places(new);
+        let mut affected = Self { everybody, file_rules: file_rules(old, new), ..Self::default() };
         let (before, after) = (objects(old), objects(new));
         let changed = |place: &Place<'_>| !same(before.get(place), after.get(place));
         for side in [&before, &after] {

@@ -13,14 +13,17 @@ use super::serving::{Others, Serving};
 #[derive(Default)]
 pub(crate) struct Elsewhere(Mutex<Known>);
 
+type Tree = Map<String, Value>;
+
 #[derive(Default)]
 struct Known {
-    answers: Vec<(Map<String, Value>, String, Map<String, Value>)>,
-    questions: Vec<(Map<String, Value>, String)>,
+    /// An object, a version, and the object in it.
+    answers: Vec<(Tree, String, Tree)>,
+    questions: Vec<(Tree, String)>,
 }
 
 impl Elsewhere {
-    fn look(&self, object: &Map<String, Value>, to: &str) -> Option<Map<String, Value>> {
+    fn look(&self, object: &Tree, to: &str) -> Option<Tree> {
         let mut known = self.0.lock();
         let answer = known.answers.iter().find(|(of, version, _)| version == to && of == object);
         let answer = answer.map(|(.., converted)| converted.clone());
@@ -52,11 +55,7 @@ pub(crate) struct Asking<'k> {
 }
 
 impl Versions for Asking<'_> {
-    fn convert(
-        &self,
-        object: &Map<String, Value>,
-        api_version: &str,
-    ) -> Option<(ShapeRef<'_>, Map<String, Value>)> {
+    fn convert(&self, object: &Tree, api_version: &str) -> Option<(ShapeRef<'_>, Tree)> {
         let (shape, same) = self.others.convert(object, api_version)?;
         let asked = self.others.is_converted().then(|| self.elsewhere.look(object, api_version)).flatten();
         Some((shape, asked.unwrap_or(same)))

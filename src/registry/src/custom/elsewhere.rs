@@ -27,7 +27,8 @@ impl Elsewhere {
         let mut known = self.0.lock();
         let answer = known.answers.iter().find(|(of, version, _)| version == to && of == object);
         let answer = answer.map(|(.., converted)| converted.clone());
-        if answer.is_none() {
+        let asked = known.questions.iter().any(|(of, version)| version == to && of == object);
+        if answer.is_none() && !asked {
             known.questions.push((object.clone(), to.to_owned()));
         }
         answer

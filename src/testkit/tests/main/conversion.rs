@@ -127,11 +127,17 @@ async fn owners_in_one_version_lose_what_another_version_changes() {
     assert_eq!(said, "Apply failed with 1 conflict: conflict with \"ann\": .spec.port");
     let both = apply(&plane, &bob, thing("a", "v2", json!({ "hostPort": 80 }))).await.ok().body;
     assert_eq!(owners(&both), ["ann example.com/v1 f:port", "bob example.com/v2 f:hostPort"]);
-    // An update takes it from both, and from nobody what it leaves as it is.
+    // Two owners in the same version ask no more than one.
+    let eve = path("v1", "fieldManager=eve&force=true");
+    apply(&plane, &eve, thing("a", "v1", json!({ "port": 80 }))).await.ok();
+    let heard = server.heard().len();
+    apply(&plane, &bob, thing("a", "v2", json!({ "hostPort": 80 }))).await.ok();
+    assert!(server.heard().len() <= heard + 2, "the old object and the new one");
+    // An update takes it from all, and from nobody what it leaves as it is.
     let carol = path("v2", "fieldManager=carol");
     let noted = json!({ "metadata": { "labels": { "noted": "yes" } } });
     let kept = ask(&plane, "PATCH", &carol, Some(noted)).await.ok().body;
-    assert_eq!(kept["metadata"]["managedFields"].as_array().unwrap().len(), 3);
+    assert_eq!(kept["metadata"]["managedFields"].as_array().unwrap().len(), 4);
     let changed = json!({ "spec": { "hostPort": 82 }, "metadata": { "labels": null } });
     let taken = ask(&plane, "PATCH", &carol, Some(changed)).await.ok().body;
     assert_eq!(owners(&taken), ["carol example.com/v2 f:hostPort"]);

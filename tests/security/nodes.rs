@@ -90,3 +90,27 @@ fn e034_only_a_nodes_own_selector_lists_pods() {
     world.node1.get("/api/v1/nodes/node2").is(&[403], "another node");
     world.node1.get("/api/v1/nodes/node1").is(&[404], "itself, which is not there");
 }
+
+#[test]
+fn a008_e058_neither_the_server_nor_its_neighbours_are_forwarded_to() {
+    let world = world();
+    world.admin.post("/api/v1/nodes", &json!({"metadata": {"name": "a008"}})).is(&[201], "node");
+    world.admin.post("/api/v1/namespaces/a/pods", &pod("e058")).is(&[201], "pod");
+    let refused = |path: &str, address: &str| {
+        let answer = world.admin.get(path).is(&[400], address);
+        assert!(answer.text().contains("address not allowed"), "{address}: {}", answer.text());
+    };
+    for address in
+        ["127.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0", "fe80::1", "224.0.0.1"]
+    {
+        let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address}]}});
+        world.admin.patch("merge", "/api/v1/nodes/a008/status", &status).is(&[200], address);
+        refused("/api/v1/nodes/a008/proxy/", address);
+        refused("/api/v1/nodes/https:a008:10250/proxy/", address);
+    }
+    for address in ["127.0.0.1", "169.254.169.254", "::1", "fe80::1"] {
+        let status = json!({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}});
+        world.admin.patch("merge", "/api/v1/namespaces/a/pods/e058/status", &status).is(&[200], address);
+        refused("/api/v1/namespaces/a/pods/http:e058:80/proxy/latest/meta-data", address);
+    }
+}

@@ -93,7 +93,7 @@ fn pod(call: &Call<'_>) -> Result<Object> {
 fn unreachable_kubelet(call: &Call<'_>, pod: &Object) -> ApiError {
     let node = pod.str_at(&["spec", "nodeName"]);
     let unreachable = || ApiError::unavailable(format!("no kubelet of node {node:?} can be dialled"));
-    location::node(call, node).err().unwrap_or_else(unreachable)
+    location::node(call, node).map_or_else(|refused| refused, |_| unreachable())
 }
 
 fn check_log_options(call: &Call<'_>) -> Result<()> {

@@ -14,14 +14,27 @@ struct Named<'a> {
     port: &'a str,
 }
 
-/// The node a kubelet serves must be known, under an address.
-pub(super) fn node(call: &Call<'_>, name: &str) -> Result<()> {
+/// The kinds of addresses of nodes, in the order in which upstream prefers them.
+const PREFERRED: [&str; 5] = ["Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP"];
+
+/// Where the kubelet of a node would be dialled: the node must be known, under an address.
+pub(super) fn node(call: &Call<'_>, name: &str) -> Result<String> {
     let node = find(call, "nodes", "", name)?;
-    let addresses = node.at(&["status", "addresses"]).and_then(Value::as_array);
-    if addresses.is_some_and(|addresses| !addresses.is_empty()) {
-        return Ok(());
+    let addresses =
+        node.at(&["status", "addresses"]).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let word = |address: &Value, field: &str| {
+        address.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let of_kind = |kind: &&str| addresses.iter().find(|address| word(address, "type") == **kind);
+    if let Some(address) = PREFERRED.iter().find_map(of_kind) {
+        return Ok(word(address, "address"));
     }
-    Err(ApiError::new(Reason::Unknown, "no preferred addresses found; known addresses: []"))
+    let known: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("{{{} {}}}", word(address, "type"), word(address, "address")))
+        .collect();
+    let message = format!("no preferred addresses found; known addresses: [{}]", known.join(" "));
+    Err(ApiError::new(Reason::Unknown, message))
 }
 
 /// The target of `nodes|services|pods/NAME/proxy`.
@@ -30,7 +43,7 @@ pub(super) fn proxied(call: &Call<'_>) -> Result<()> {
     let id = &*call.target.name;
     let named = split(id).ok_or_else(|| ApiError::bad_request(format!("invalid {kind} request {id:?}")))?;
     match kind {
-        "node" => node(call, named.name),
+        "node" => node(call, named.name).and_then(|address| proxyable(&address)),
         "service" => service(call, &named),
         _ => {
             let pod = find(call, "pods", &call.target.namespace, named.name)?;
@@ -71,16 +84,27 @@ fn absent(message: String) -> ApiError {
     ApiError::new(Reason::ServiceUnavailable, message)
 }
 
-/// Neither the server itself nor its neighbours on the wire can be named by a pod's status.
 fn pod_address(pod: &Object) -> Result<()> {
     let first = pod.at(&["status", "podIPs"]).and_then(|list| list.as_array()?.first()?.get("ip")?.as_str());
-    let address = first.and_then(|text| text.parse::<IpAddr>().ok());
-    match address.is_some_and(may_be_dialled) {
-        true => Ok(()),
-        false => Err(ApiError::bad_request("address not allowed")),
+    match first.and_then(|text| text.parse::<IpAddr>().ok()) {
+        Some(address) if may_be_dialled(address) => Ok(()),
+        _ => Err(not_allowed()),
     }
 }
 
+/// A node may also have a name, whose addresses are for whoever dials it to check.
+fn proxyable(address: &str) -> Result<()> {
+    match address.parse::<IpAddr>() {
+        Ok(address) if !may_be_dialled(address) => Err(not_allowed()),
+        _ => Ok(()),
+    }
+}
+
+fn not_allowed() -> ApiError {
+    ApiError::bad_request("address not allowed")
+}
+
+/// Neither the server itself nor its neighbours on the wire can be named by a status.
 fn may_be_dialled(address: IpAddr) -> bool {
     let address = address.to_canonical();
     let near = match address {

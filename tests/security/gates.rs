@@ -186,12 +186,13 @@ fn j024_a_client_that_leaves_in_the_middle_leaves_nothing_half_done() {
         std::thread::sleep(Duration::from_millis(100));
     }
     // Every address that was given out is a service's, and no two have the same.
+    // Looked at first: a service whose client has left may still be on its way.
+    let given = world.admin.get("/apis/networking.k8s.io/v1/ipaddresses").tree();
     let services = world.admin.get("/api/v1/namespaces/j024/services").tree();
     let mut addresses = BTreeSet::new();
     for service in services["items"].as_array().unwrap() {
         assert!(addresses.insert(service["spec"]["clusterIP"].as_str().unwrap().to_owned()));
     }
-    let given = world.admin.get("/apis/networking.k8s.io/v1/ipaddresses").tree();
     for address in given["items"].as_array().unwrap() {
         let parent = &address["spec"]["parentRef"];
         if parent["namespace"] == "j024" {

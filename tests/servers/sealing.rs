@@ -210,7 +210,8 @@ fn another_configuration_is_put_to_use_and_what_there_is_sealed_again_by_it_also
             .arg(server.data())
             .output()
             .unwrap();
-        let told: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+        let told: serde_json::Value =
+            serde_json::from_slice(&check.stdout).unwrap_or_else(|error| panic!("{error}: {check:?}"));
         assert_eq!((&told["sealedOtherwise"], &told["damaged"]), (&json!(0), &json!([])), "{told}");
     }
 }

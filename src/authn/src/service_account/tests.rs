@@ -177,8 +177,9 @@ fn d005_times_are_whole_seconds() {
     ];
     for field in ["exp", "nbf", "iat"] {
         for value in odd {
-            let text = accounts.claims().to_string();
-            let was = accounts.claims()[field].to_string();
+            // Made once: a second later they are others.
+            let claims = accounts.claims();
+            let (text, was) = (claims.to_string(), claims[field].to_string());
             let text = text.replacen(&format!("\"{field}\":{was}"), &format!("\"{field}\":{value}"), 1);
             refused(&accounts, &sign(&accounts.key, &accounts.header().to_string(), &text));
         }

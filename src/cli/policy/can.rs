@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use portcullis_api::{UserInfo, Value};
 
 use super::Can;
-use super::live::{encoded, word};
+use super::live::{encoded, items, word};
 use super::offline::read;
 use crate::cli::options::Output;
 use crate::cli::{Failure, print};
@@ -38,16 +38,18 @@ fn of_files(arguments: &Can) -> Result<Value, Failure> {
 fn rows(told: &Value) -> Vec<Vec<String>> {
     let head = ["", "VERBS", "WHAT", "NAMES"].map(str::to_owned).to_vec();
     let allowed = |verbs: String, what: String, names: String| vec!["may".to_owned(), verbs, what, names];
-    let resources = list(told, "resourceRules")
+    let resources = items(told, "resourceRules")
+        .iter()
         .map(|rule| allowed(words(rule, "verbs"), resources(rule), words(rule, "resourceNames")));
-    let paths = list(told, "nonResourceRules")
+    let paths = items(told, "nonResourceRules")
+        .iter()
         .map(|rule| allowed(words(rule, "verbs"), words(rule, "nonResourceURLs"), String::new()));
-    let unless = list(told, "unless").map(|rule| {
+    let unless = items(told, "unless").iter().map(|rule| {
         let what =
             format!("deny rule {} at {}:{}", word(rule, "rule"), word(rule, "file"), word(rule, "line"));
         vec!["not".to_owned(), String::new(), what, String::new()]
     });
-    let ask = list(told, "ask").map(|webhook| {
+    let ask = items(told, "ask").iter().map(|webhook| {
         let what = format!("what the webhook {} says has to be asked of it", word(webhook, "webhook"));
         vec!["perhaps".to_owned(), String::new(), what, String::new()]
     });
@@ -60,18 +62,15 @@ fn resources(rule: &Value) -> String {
         (None | Some(""), resource) => resource.unwrap_or_default().to_owned(),
         (Some(group), resource) => format!("{}.{group}", resource.unwrap_or_default()),
     };
-    let all: Vec<String> = list(rule, "apiGroups")
-        .flat_map(|group| list(rule, "resources").map(move |resource| named(group, resource)))
+    let all: Vec<String> = items(rule, "apiGroups")
+        .iter()
+        .flat_map(|group| items(rule, "resources").iter().map(move |resource| named(group, resource)))
         .collect();
     all.join(", ")
 }
 
 fn words(rule: &Value, field: &str) -> String {
-    list(rule, field).filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten()
+    items(rule, field).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use portcullis_api::Value;
 
 use super::Explain;
-use super::live::word;
+use super::live::{items, word};
 use crate::cli::options::Output;
 use crate::cli::{Failure, print};
 
@@ -140,10 +140,6 @@ fn missing(out: &mut String, missing: &Value) {
     if let Some(rule) = missing.get("rule").filter(|rule| rule.is_object()) {
         let _ = writeln!(out, "  the least rule: {rule}");
     }
-}
-
-fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// Names are others' words: nothing in them moves the cursor or begins a line.

@@ -92,6 +92,11 @@ pub(super) fn word(value: &Value, field: &str) -> String {
     }
 }
 
+/// The items of a list that may be missing.
+pub(super) fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
 /// A query's value with everything escaped that is not plain.
 pub(super) fn encoded(text: &str) -> String {
     let byte = |b: u8| match b {

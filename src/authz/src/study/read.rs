@@ -128,10 +128,10 @@ impl Studied {
         let server: Arc<str> = Arc::from(SERVER);
         for list in lists {
             let Value::Object(mut list) = list else { continue };
-            let items = list.remove("items");
+            let Some(Value::Array(items)) = list.remove("items") else { continue };
             let list = Object::new(list);
-            for item in items.as_ref().and_then(Value::as_array).into_iter().flatten() {
-                studied.add_item(&list, item.clone(), &server, 0);
+            for item in items {
+                studied.add_item(&list, item, &server, 0);
             }
         }
         let text = |file: &Value, field: &str| {

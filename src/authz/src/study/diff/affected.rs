@@ -118,10 +118,16 @@ fn rules(role: &&Object) -> Box<[Rule]> {
 
 /// Rules that only one of the sets has, wherever they are written.
 fn file_rules(old: &Studied, new: &Studied) -> Vec<Arc<FileRule>> {
-    let keys = |of: &Studied| of.rules.iter().map(|rule| rule.meaning()).collect::<BTreeSet<_>>();
-    let (before, after) = (keys(old), keys(new));
-    let only = |of: &Studied, other: &BTreeSet<String>| {
-        of.rules.iter().filter(|rule| !other.contains(&rule.meaning())).cloned().collect::<Vec<_>>()
+    let by_meaning = |of: &Studied| -> BTreeMap<String, Arc<FileRule>> {
+        of.rules.iter().map(|rule| (rule.meaning(), Arc::clone(rule))).collect()
     };
-    [only(old, &after), only(new, &before)].concat()
+    let (before, after) = (by_meaning(old), by_meaning(new));
+    let only = |one: &BTreeMap<String, Arc<FileRule>>, other: &BTreeMap<String, Arc<FileRule>>| {
+        one.iter()
+            .filter(|(meaning, _)| !other.contains_key(*meaning))
+            .map(|(_, rule)| Arc::clone(rule))
+            .collect()
+    };
+    let (gone, come): (Vec<_>, Vec<_>) = (only(&before, &after), only(&after, &before));
+    [gone, come].concat()
 }

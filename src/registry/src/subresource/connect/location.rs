@@ -4,9 +4,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use portcullis_admission::Reader as _;
 use portcullis_api::{ApiError, GroupResource, Object, Reason, Result, Value};
 
 use crate::call::Call;
+use crate::kinds::check::{items, text};
 
 /// `NAME`, `NAME:PORT` or `SCHEME:NAME:PORT`, as the path of a proxy names its target.
 struct Named<'a> {
@@ -20,19 +22,13 @@ const PREFERRED: [&str; 5] = ["Hostname", "InternalDNS", "InternalIP", "External
 /// Where the kubelet of a node would be dialled: the node must be known, under an address.
 pub(super) fn node(call: &Call<'_>, name: &str) -> Result<String> {
     let node = find(call, "nodes", "", name)?;
-    let addresses =
-        node.at(&["status", "addresses"]).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let word = |address: &Value, field: &str| {
-        address.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let of_kind = |kind: &&str| addresses.iter().find(|address| word(address, "type") == **kind);
+    let addresses = node.get("status").map_or(&[][..], |status| items(status, "addresses"));
+    let of_kind = |kind: &&str| addresses.iter().find(|address| text(address, "type") == *kind);
     if let Some(address) = PREFERRED.iter().find_map(of_kind) {
-        return Ok(word(address, "address"));
+        return Ok(text(address, "address").to_owned());
     }
-    let known: Vec<String> = addresses
-        .iter()
-        .map(|address| format!("{{{} {}}}", word(address, "type"), word(address, "address")))
-        .collect();
+    let known = addresses.iter().map(|one| format!("{{{} {}}}", text(one, "type"), text(one, "address")));
+    let known: Vec<String> = known.collect();
     let message = format!("no preferred addresses found; known addresses: [{}]", known.join(" "));
     Err(ApiError::new(Reason::Unknown, message))
 }
@@ -116,9 +112,7 @@ fn may_be_dialled(address: IpAddr) -> bool {
 
 fn find(call: &Call<'_>, resource: &'static str, namespace: &str, name: &str) -> Result<Arc<Object>> {
     let gr = GroupResource::new("", resource);
-    let served = call.registry.resources().of_group(&gr);
-    let found = served.and_then(|served| call.registry.object(&served, namespace, name));
-    found.ok_or_else(|| ApiError::not_found(&gr, name))
+    call.registry.get(&gr, namespace, name).ok_or_else(|| ApiError::not_found(&gr, name))
 }
 
 #[cfg(test)]

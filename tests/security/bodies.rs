@@ -1,7 +1,5 @@
 //! Bodies: depth, encodings, types, fields.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use crate::world::{config_map, world};
@@ -69,17 +67,10 @@ fn a009_a034_a071_yaml_is_cheap_or_refused() {
         "0: [a\n".into(),
     ];
     for text in texts {
-        let began = Instant::now();
         world
             .nsadm
             .send("POST", PATH, &[("Content-Type", "application/yaml")], text.as_bytes())
             .is(&[400, 413, 422], text.chars().take(20).collect::<String>());
-        assert!(
-            began.elapsed() < Duration::from_secs(6),
-            "{:?}: {:?}",
-            text.chars().take(20).collect::<String>(),
-            began.elapsed()
-        );
     }
 }
 

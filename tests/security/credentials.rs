@@ -2,14 +2,13 @@
 
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::wire::Client;
-use crate::world::{Server, bind, make_namespace, pod, rbac, secret};
+use crate::world::{Server, bind, make_namespace, pod, rbac, secret, until};
 
 const GROUP: &str = "/apis/identity.portcullis.io/v1";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/a/configmaps";
@@ -52,15 +51,6 @@ fn records(server: &Server, selector: &str) -> Vec<Value> {
     let path = format!("{GROUP}/issuedcredentials?fieldSelector={}", selector.replace('=', "%3D"));
     let said = server.admin.get(&path).is(&[200], "records").tree();
     said["items"].as_array().unwrap().clone()
-}
-
-#[track_caller]
-fn eventually(what: &str, wanted: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(90);
-    while !wanted() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// Watches config maps; the thread ends when the server ends the stream, and says how.
@@ -116,7 +106,7 @@ fn every_token_is_a_listed_object_and_one_is_revoked_alone() {
     ended(stays);
     beside.get(CONFIG_MAPS).is(&[401], "all tokens of the account");
     // Those of the second of the revocation are older than it.
-    eventually("new tokens are refused for ever", || {
+    until("new tokens are refused for ever", || {
         let (new, _) = token(&server, &json!({}));
         server.anonymous().bearer(&new).get(CONFIG_MAPS).code == 200
     });
@@ -145,7 +135,7 @@ fn what_a_token_is_bound_to_ends_its_watch_and_its_record() {
     server.admin.delete(&format!("{secrets}/s")).is(&[200], "delete");
     ended(cut);
     bot.get(CONFIG_MAPS).is(&[401], "a void token");
-    eventually("the record of a void token stays", || of_it().is_empty());
+    until("the record of a void token stays", || of_it().is_empty());
 }
 
 #[test]
@@ -196,7 +186,7 @@ fn certificates_and_user_tokens_are_in_the_ledger_too_and_nobody_writes_there() 
     bind(&server.admin, "a", "jane", "view");
     let jane = server.user("jane", &[]);
     let of_jane = || records(&server, "spec.user=jane,spec.type=Certificate");
-    eventually("jane's certificate is not listed", || of_jane().len() == 1);
+    until("jane's certificate is not listed", || of_jane().len() == 1);
     let name = of_jane()[0]["metadata"]["name"].as_str().unwrap().to_owned();
     jane.get(CONFIG_MAPS).is(&[200], "the certificate");
     program(&server, &["credentials", "revoke", &name]);

@@ -1,22 +1,9 @@
 //! What a cluster starts with, what is served of others, and what is refused before it would be forwarded.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::wire::Client;
-use crate::world::{Server, make_namespace, pod, rbac, world};
-
-fn wait<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
+use crate::world::{Server, make_namespace, pod, rbac, wait, world};
 
 /// A cluster of one command, and the file whose kubeconfig it merges into.
 fn up() -> Server {

@@ -4,12 +4,13 @@ use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::wire::Client;
-use crate::world::{Server, config_map, make_namespace, pod, secret, world};
+use crate::world::{Server, config_map, make_namespace, pod, secret, until, world};
 
 #[test]
 fn i023_a_delete_of_many_names_what_went_and_a_list_says_how_many_it_showed() {
@@ -300,11 +301,7 @@ impl EtcdServer {
             .unwrap();
         let started = Self { child, url, _folder: folder };
         let address = started.url.trim_start_matches("http://").to_owned();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(&address).is_err() {
-            assert!(Instant::now() < deadline, "etcd does not listen");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until("etcd listens", || std::net::TcpStream::connect(&address).is_ok());
         Some(started)
     }
 }
@@ -318,7 +315,7 @@ impl Drop for EtcdServer {
 }
 
 /// Writes until the server is gone; the names that were acknowledged.
-fn write_until_gone(admin: &Client, writer: usize) -> Vec<String> {
+fn write_until_gone(admin: &Client, writer: usize, written: &AtomicUsize) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for at in 0..100_000 {
         let name = format!("w{writer}-{at}");
@@ -326,7 +323,10 @@ fn write_until_gone(admin: &Client, writer: usize) -> Vec<String> {
             admin.post("/api/v1/namespaces/k/configmaps", &config_map(&name))
         }));
         match sent {
-            Ok(answer) if answer.code == 201 => acknowledged.push(name),
+            Ok(answer) if answer.code == 201 => {
+                written.fetch_add(1, Ordering::Relaxed);
+                acknowledged.push(name);
+            }
             _ => break,
         }
     }
@@ -338,14 +338,17 @@ fn kill_and_compare(flags: &[&str]) {
     let server = Server::start(flags);
     make_namespace(&server.admin, "k");
     let admin = server.admin.clone();
+    let written = AtomicUsize::new(0);
     let acknowledged: Vec<String> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|writer| {
-                let admin = admin.clone();
-                scope.spawn(move || write_until_gone(&admin, writer))
+                let (admin, written) = (admin.clone(), &written);
+                scope.spawn(move || write_until_gone(&admin, writer, written))
             })
             .collect();
-        std::thread::sleep(Duration::from_millis(1_500));
+        while written.load(Ordering::Relaxed) < 200 && !writers.iter().all(|writer| writer.is_finished()) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = Command::new("kill").args(["-9", &server.pid.to_string()]).status();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });

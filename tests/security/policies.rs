@@ -1,25 +1,14 @@
 //! Policy files on a running server: deny rules, live reload, receipts.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::world::{Server, bind, config_map, make_namespace, rbac};
+use crate::world::{Server, bind, config_map, make_namespace, rbac, until};
 
 const HEAD: &str = "apiVersion: policy.portcullis.io/v1\nkind: PolicyRules\nrules:\n";
 const DENY: &str = "  - {name: freeze, effect: deny, subjects: ['user:jane'], verbs: [create], apiGroups: [''], \
                     resources: [configmaps], reason: the team is frozen}\n";
-
-/// Waits until a question is answered so.
-#[track_caller]
-fn until(wanted: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !wanted() {
-        assert!(Instant::now() < deadline, "it did not come to pass");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 fn program(arguments: &[&str], server: &Server) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
@@ -39,7 +28,7 @@ fn a_deny_rule_holds_as_soon_as_it_is_written_and_a_bad_file_changes_nothing() {
     jane.post(path, &config_map("first")).is(&[201], "before the rule");
     let file = policies.path().join("freeze.yaml");
     std::fs::write(&file, format!("{HEAD}{DENY}")).unwrap();
-    until(|| jane.post(path, &config_map("second")).code == 403);
+    until("the rule holds", || jane.post(path, &config_map("second")).code == 403);
     let refused = jane.post(path, &config_map("second")).is(&[403], "the rule");
     let body = refused.tree();
     assert_eq!(
@@ -49,14 +38,14 @@ fn a_deny_rule_holds_as_soon_as_it_is_written_and_a_bad_file_changes_nothing() {
     );
     std::fs::write(&file, format!("{HEAD}{DENY}  - {{effect: perhaps}}\n")).unwrap();
     let status = || server.admin.get("/portcullis/policy").tree();
-    until(|| status()["sets"][0]["error"].is_string());
+    until("the mistake is told", || status()["sets"][0]["error"].is_string());
     assert!(status()["sets"][0]["error"].as_str().unwrap().contains("freeze.yaml:5:"), "{}", status());
     jane.post(path, &config_map("second")).is(&[403], "the old rules stay");
     server.admin.post(path, &config_map("masters")).is(&[201], "masters are bound by no rule");
     let metrics = server.admin.get("/metrics").text();
     assert!(metrics.contains("portcullis_policy_stale{set=\"PolicyFiles\"} 1"), "{metrics}");
     std::fs::remove_file(&file).unwrap();
-    until(|| jane.post(path, &config_map("second")).code != 403);
+    until("the rule is gone", || jane.post(path, &config_map("second")).code != 403);
 }
 
 #[test]

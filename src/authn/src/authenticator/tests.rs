@@ -4,7 +4,7 @@ use portcullis_pki::{Algorithm, Overrides};
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Accounts, Certificates, accounts, certificates, groups, head, ours};
+use crate::testing::{Accounts, Certificates, accounts, certificates, groups, head, ours, work_done};
 use crate::{FrontProxyHeaders, TokenFile};
 
 struct World {
@@ -274,14 +274,14 @@ fn d061_tokens_elsewhere_are_not_read() {
 #[test]
 fn d055_huge_tokens_cost_nothing() {
     let world = world();
-    let begin = std::time::Instant::now();
+    let begin = work_done();
     for size in [8 << 10, 64 << 10, (1 << 20) - 1] {
         let token = format!("Bearer {}", "a".repeat(size));
         assert_eq!(world.refused(&NOBODY, "/api", &[("authorization", &token)]), StatusCode::UNAUTHORIZED);
         let dots = format!("Bearer {}", ".".repeat(size));
         assert_eq!(world.refused(&NOBODY, "/api", &[("authorization", &dots)]), StatusCode::UNAUTHORIZED);
     }
-    assert!(begin.elapsed() < std::time::Duration::from_millis(500));
+    assert!(work_done() - begin < std::time::Duration::from_millis(500));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Accounts, SA1, accounts, groups, meta, ours, parts_of, sign};
+use crate::testing::{Accounts, SA1, accounts, groups, meta, ours, parts_of, sign, work_done};
 use crate::{BoundObject, KeySet};
 
 fn block<T>(future: impl Future<Output = T>) -> T {
@@ -151,9 +151,9 @@ fn d004_the_key_id_is_only_a_map_key() {
         refused(&accounts, &headed(&accounts, |h| h["kid"] = kid));
     }
     let long = headed(&accounts, |h| h["kid"] = json!("k".repeat(1 << 20)));
-    let begin = Instant::now();
+    let begin = work_done();
     refused(&accounts, &long);
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(work_done() - begin < Duration::from_secs(5));
     let none = headed(&accounts, |h| drop(h.as_object_mut().unwrap().remove("kid")));
     user(attempt(&accounts, &none));
 }
@@ -359,7 +359,7 @@ fn a068_d055_d056_odd_shapes_are_refused_quickly() {
     let accounts = accounts(Algorithm::Es256);
     let good = accounts.token();
     let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let begin = Instant::now();
+    let begin = work_done();
     for token in [
         String::new(),
         ".".into(),
@@ -388,7 +388,7 @@ fn a068_d055_d056_odd_shapes_are_refused_quickly() {
     ] {
         refused(&accounts, &token);
     }
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(work_done() - begin < Duration::from_secs(5));
     assert_eq!(accounts.scheme.cache.len(), 0);
     let deep =
         sign(&accounts.key, &accounts.header().to_string(), &format!("{{\"a\":{}", "[".repeat(10_000)));

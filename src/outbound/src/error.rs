@@ -187,6 +187,9 @@ fn tls_words(error: &rustls::Error) -> String {
         CertificateError::NotValidForNameContext { expected, presented } => {
             format!("certificate is valid for {}, not {}", presented.join(", "), expected.to_str())
         }
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "certificate is an authority's and not itself trusted".to_owned()
+        }
         other => other.to_string(),
     };
     format!("tls: failed to verify certificate: x509: {why}")

@@ -3,6 +3,7 @@
 //! There is no session resumption: a resumed session would carry a client certificate past its
 //! expiry, its revocation or its authority's removal. There is no 0-RTT either: it can be replayed.
 
+mod believed;
 mod limits;
 
 use std::fmt;
@@ -10,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
@@ -20,8 +21,9 @@ use rustls::{
     SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
+use self::believed::{Anybody, Believed};
 pub use limits::{LimitError, MinVersion, TlsLimits};
 
 use crate::{Error, Result};
@@ -80,14 +82,12 @@ pub fn client_config_for(
     identity: Option<Arc<LiveCertificate>>,
 ) -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let builder = match trust {
-        ServerTrust::Authorities(pem) => builder.with_root_certificates(roots(pem)?),
-        ServerTrust::System => builder.with_root_certificates(system_roots()),
-        ServerTrust::InsecureAnybody => {
-            let algorithms = provider().signature_verification_algorithms;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody { algorithms }))
-        }
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        ServerTrust::Authorities(pem) => Arc::new(Believed::new(authorities(pem)?)?),
+        ServerTrust::System => Arc::new(Believed::new(native_certs())?),
+        ServerTrust::InsecureAnybody => Arc::new(Anybody::new()),
     };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match identity {
         Some(identity) => builder.with_client_cert_resolver(identity),
         None => builder.with_no_client_auth(),
@@ -97,20 +97,17 @@ pub fn client_config_for(
     Ok(Arc::new(config))
 }
 
-fn roots(pem: &str) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|e| Error::malformed("server authorities", e.to_string()))?;
-        roots.add(certificate)?;
-    }
-    Ok(roots)
+fn authorities(pem: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let malformed =
+        |error: rustls_pki_types::pem::Error| Error::malformed("server authorities", error.to_string());
+    CertificateDer::pem_slice_iter(pem.as_bytes()).map(|one| one.map_err(malformed)).collect()
 }
 
 /// The machine's authorities; one that cannot be read vouches for nobody.
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
+fn native_certs() -> Vec<CertificateDer<'static>> {
+    let mut readable = rustls_native_certs::load_native_certs().certs;
+    readable.retain(|one| RootCertStore::empty().add(one.clone()).is_ok());
+    readable
 }
 
 fn alpn() -> Vec<Vec<u8>> {
@@ -205,47 +202,6 @@ impl ClientCertVerifier for Possession {
         }
         ParsedCertificate::try_from(end_entity)?;
         Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
-/// Believes every server, and checks only that it holds the key of the certificate it shows.
-#[derive(Debug)]
-struct Anybody {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

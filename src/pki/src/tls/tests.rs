@@ -65,7 +65,10 @@ impl World {
         let client = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[suite.version()])
             .unwrap()
-            .with_root_certificates(roots(self.pki.authority_pem("ca").unwrap()).unwrap())
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(
+                Believed::new(authorities(self.pki.authority_pem("ca").unwrap()).unwrap()).unwrap(),
+            ))
             .with_no_client_auth();
         let server = server_config_within(self.pki.live("apiserver").unwrap(), limits).unwrap();
         let mut server = ServerConnection::new(server).unwrap();
@@ -521,4 +524,44 @@ fn b001_a_shared_authority_is_seen() {
     let ca = world.pki.authority_pem("ca").unwrap();
     let both = ClientTrust::new(ca, Some(ca), Arc::new(NothingRevoked)).unwrap();
     assert!(both.front_proxy_shares_authority());
+}
+
+/// Whether a client that trusts this certificate alone takes it for the server `localhost`.
+fn takes_itself(fill: impl FnOnce(&mut CertificateParams)) -> Result<(), rustls::Error> {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    fill(&mut params);
+    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let believed = Believed::new(vec![certificate.der().clone()]).unwrap();
+    let now = UnixTime::now();
+    let name = ServerName::try_from("localhost").unwrap();
+    believed.verify_server_cert(certificate.der(), &[], &name, &[], now).map(|_| ())
+}
+
+#[test]
+fn a_trusted_certificate_may_be_the_servers_own() {
+    takes_itself(|_| ()).unwrap();
+    takes_itself(|params| params.is_ca = IsCa::NoCa).unwrap();
+    takes_itself(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]).unwrap();
+    takes_itself(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth])
+        .unwrap_err();
+    takes_itself(|params| params.not_after = date_time_ymd(2020, 1, 1)).unwrap_err();
+    takes_itself(|params| params.not_before = date_time_ymd(2090, 1, 1)).unwrap_err();
+    takes_itself(|params| {
+        params.subject_alt_names = vec![rcgen::SanType::DnsName("other".try_into().unwrap())]
+    })
+    .unwrap_err();
+}
+
+#[test]
+fn a_certificate_that_only_looks_like_a_trusted_one_is_refused() {
+    let of = || {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    };
+    let (ours, theirs) = (of(), of());
+    let believed = Believed::new(vec![ours]).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    believed.verify_server_cert(&theirs, &[], &name, &[], UnixTime::now()).unwrap_err();
 }

@@ -93,6 +93,9 @@ pub(super) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
             vec![sign.to_owned(), change.subject.clone(), change.verb.clone(), what, place]
         })
         .collect();
+    if rows.is_empty() {
+        print::text("no access is gained or lost\n")?;
+    }
     print::table(&rows)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -348,6 +348,7 @@ fn a_bad_rule_is_named_by_line_and_column() {
     let unknown = rule.replace("SUBJECT", "'*'").replace("VERB", "get").replace("EXTRA", "pathes: [/x]");
     let error = parse_rules("r.yaml", &format!("{head}{unknown}")).unwrap_err();
     assert_eq!(error.place.map(|(line, _)| line), Some(7), "{error}");
+    assert!(!error.to_string().contains("column"), "the place is told once: {error}");
 }
 
 #[test]

@@ -81,8 +81,11 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, LoadError> {
     rules.collect()
 }
 
+/// The first line, without the place, which is told with the file's name.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+    let line = text.lines().next().unwrap_or_default();
+    let after_place = line.strip_prefix("error: line ").and_then(|rest| rest.split_once(": "));
+    after_place.map_or(line, |(_, why)| why).to_owned()
 }
 
 type Texts = Vec<Spanned<String>>;

@@ -270,13 +270,14 @@ impl PolicyFiles {
             return Verdict::Nothing;
         }
         let candidates = snapshot.index.candidates(user, asked);
-        let rules = || candidates.iter().filter_map(|number| Some((*number, snapshot.index.rule(*number)?)));
-        if only_refusals && !rules().any(|(_, rule)| rule.effect == Effect::Deny) {
+        if only_refusals && !candidates.iter().any(|candidate| candidate.effect == Effect::Deny) {
             return Verdict::Nothing;
         }
+        let numbers = candidates.iter().map(|candidate| candidate.number);
+        let rules = numbers.filter_map(|number| Some((number, snapshot.index.rule(number)?)));
         let mut weighed: Vec<u32> = Vec::new();
         let mut first = None;
-        for (number, rule) in rules() {
+        for (number, rule) in rules {
             match (rule.judge(user, asked, &self.0.labels), rule.effect) {
                 (Says::Nothing, _) | (Says::Unclear(_), Effect::Allow) => continue,
                 (Says::Unclear(why), Effect::Deny) if first.is_none() => {

@@ -1,7 +1,8 @@
 //! Role-based access control with upstream's semantics.
 //!
 //! ```text
-//! index        bindings by subject and namespace, roles by name; decides in about a microsecond
+//! index        what is granted to whom; decides in about a microsecond
+//! tables       bindings by subject and namespace, roles by name
 //! role, rule   what a role allows
 //! binding      who gets which role
 //! cover        whether rules cover other rules: the ground of the escalation checks
@@ -20,6 +21,7 @@ mod nearest;
 mod reconcile;
 mod role;
 mod rule;
+mod tables;
 
 pub use aggregation::aggregated_rules;
 pub use binding::{Grant, MissingRole};

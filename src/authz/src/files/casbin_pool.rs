@@ -5,8 +5,10 @@
 //! a decision. An enforcer is made once, and filled anew for each decision with the few rules to weigh: casbin
 //! scans all it holds. With no rule it is not asked, since it would weigh an empty one.
 
+use std::iter;
+
 use casbin::function_map::OperatorFunction;
-use casbin::rhai::Dynamic;
+use casbin::rhai::{Dynamic, ImmutableString};
 use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter};
 use futures::FutureExt;
 use parking_lot::Mutex;
@@ -14,7 +16,7 @@ use portcullis_api::UserInfo;
 
 use super::labels::NamespaceLabels;
 use super::pattern::{LIST, Pattern, STRAY, matches_encoded};
-use super::rule::{Effect, Rule, whole};
+use super::rule::{Effect, Rule, Who, whole};
 use super::selection;
 use crate::attributes::{Attributes, Subject};
 
@@ -29,8 +31,15 @@ const KEPT: usize = 16;
 #[derive(Default)]
 pub(super) struct Pool(Mutex<Vec<Enforcer>>);
 
-/// A rule as casbin reads it.
-pub(super) type Row = Vec<String>;
+/// A rule as casbin reads it: the columns of one text. There may be very many rules, each somewhere in memory.
+pub(super) struct Row {
+    text: Box<str>,
+    /// Where each column ends.
+    ends: [u32; COLUMNS],
+}
+
+/// How many columns the model has.
+const COLUMNS: usize = 11;
 
 impl Pool {
     /// Whether casbin allows a request by these rules, in this order.
@@ -53,7 +62,7 @@ impl Pool {
         model.clear_policy();
         let mut filled = false;
         for row in rows {
-            filled |= model.add_policy("p", "p", row.clone());
+            filled |= model.add_policy("p", "p", row.columns());
         }
         if !filled {
             return Ok(false);
@@ -67,24 +76,39 @@ impl Pool {
     }
 }
 
+impl Row {
+    fn new(columns: [String; COLUMNS]) -> Self {
+        let mut text = String::new();
+        let ends = columns.map(|column| {
+            text.push_str(&column);
+            u32::try_from(text.len()).unwrap_or(u32::MAX)
+        });
+        Self { text: text.into(), ends }
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let ends = self.ends.iter().map(|end| usize::try_from(*end).unwrap_or(usize::MAX));
+        let begins = iter::once(0).chain(ends.clone());
+        begins.zip(ends).map(|(from, to)| self.text.get(from..to).unwrap_or_default().to_owned()).collect()
+    }
+}
+
 /// A rule as casbin reads it; the number keeps equal rules apart.
 pub(super) fn row(number: usize, rule: &Rule) -> Row {
     let list = |patterns: &[Pattern]| join(patterns.iter().map(Pattern::encode));
-    let open = |patterns: &[Pattern]| if patterns.is_empty() { format!("{LIST}~*") } else { list(patterns) };
     let (groups, resources, namespaces, names) = match &rule.resources {
         None => Default::default(),
-        Some(r) => (list(&r.groups), list(&r.resources), open(&r.namespaces), open(&r.names)),
+        Some(r) => (list(&r.groups), list(&r.resources), list(&r.namespaces), list(&r.names)),
     };
     let side = |pattern: &Option<Pattern>| pattern.as_ref().map_or_else(|| "~*".to_owned(), Pattern::encode);
     let who = rule.subjects.iter().filter(|who| who.user.is_some() || who.group.is_some());
-    let users = join(who.clone().map(|who| side(&who.user)));
-    let members = join(who.map(|who| if who.group.is_none() { String::new() } else { side(&who.group) }));
+    // Each subject is two items: the user, and the group or nothing.
+    let sides = |who: &Who| [side(&who.user), who.group.as_ref().map(Pattern::encode).unwrap_or_default()];
     let labels =
         join(rule.namespace_labels.iter().map(|(key, pattern)| format!("{key}{}", pattern.encode())));
-    vec![
+    Row::new([
         number.to_string(),
-        users,
-        members,
+        join(who.flat_map(sides)),
         list(&rule.verbs),
         groups,
         resources,
@@ -94,13 +118,15 @@ pub(super) fn row(number: usize, rule: &Rule) -> Row {
         labels,
         rule.selection.encode(),
         rule.effect.as_str().to_owned(),
-    ]
+    ])
 }
 
-fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Vec<String> {
+fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Vec<ImmutableString> {
     let (group, resource, name, path) = match &asked.subject {
-        Subject::Path(path) => ("", String::new(), "", plain(path)),
-        Subject::Resource(asked) => (asked.group, whole(asked), asked.name, String::new()),
+        Subject::Path(path) => ("", ImmutableString::default(), "", plain(path)),
+        Subject::Resource(asked) => {
+            (asked.group, plain(&whole(asked)), asked.name, ImmutableString::default())
+        }
     };
     let namespace = asked.namespace();
     let known = labels.of(namespace).map(|all| join(all.iter().map(|(k, v)| plain(&format!("{k}={v}")))));
@@ -111,29 +137,29 @@ fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) ->
     };
     vec![
         plain(&user.name),
-        join(user.groups.iter().map(|group| plain(group))),
+        join(user.groups.iter().map(|group| plain(group))).into(),
         plain(asked.verb),
-        scope.to_owned(),
+        scope.into(),
         plain(group),
-        plain(&resource),
+        resource,
         plain(namespace),
         plain(name),
         path,
-        known.unwrap_or_else(|| STRAY.to_string()),
-        selection::encode(asked),
+        known.unwrap_or_else(|| STRAY.to_string()).into(),
+        selection::encode(asked).into(),
     ]
 }
 
 /// A text that cannot be taken for several.
-fn plain(text: &str) -> String {
-    text.replace(LIST, "\u{fffd}")
+fn plain(text: &str) -> ImmutableString {
+    if text.contains(LIST) { text.replace(LIST, "\u{fffd}").into() } else { text.into() }
 }
 
-fn join(items: impl Iterator<Item = String>) -> String {
+fn join<T: AsRef<str>>(items: impl Iterator<Item = T>) -> String {
     // Each item is preceded by the separator, so that no item differs from one that is empty.
     items.fold(String::new(), |mut all, item| {
         all.push(LIST);
-        all.push_str(&item);
+        all.push_str(item.as_ref());
         all
     })
 }
@@ -146,7 +172,7 @@ fn enforcer() -> Result<Enforcer, String> {
     let ready = async {
         let model = DefaultModel::from_str(MODEL).await?;
         let mut enforcer = Enforcer::new(model, MemoryAdapter::default()).await?;
-        enforcer.add_function("who", OperatorFunction::Arg4(who));
+        enforcer.add_function("who", OperatorFunction::Arg3(who));
         enforcer.add_function("one", OperatorFunction::Arg2(one));
         enforcer.add_function("place", OperatorFunction::Arg5(place));
         enforcer.add_function("named", OperatorFunction::Arg4(named));
@@ -162,35 +188,39 @@ fn enforcer() -> Result<Enforcer, String> {
 }
 
 /// A text of casbin's; anything else is no text of ours and matches nothing.
-fn text(value: &Dynamic) -> String {
-    value.clone().into_string().unwrap_or_else(|_| STRAY.to_string())
+fn text(value: Dynamic) -> ImmutableString {
+    value.into_immutable_string().unwrap_or_else(|_| STRAY.to_string().into())
 }
 
-fn who(user: Dynamic, groups: Dynamic, users: Dynamic, members: Dynamic) -> Dynamic {
-    let (user, groups, users, members) = (text(&user), text(&groups), text(&users), text(&members));
-    let is = |(wanted, member): (&str, &str)| {
-        matches_encoded(wanted, &user)
-            && (member.is_empty() || split(&groups).any(|group| matches_encoded(member, group)))
-    };
-    split(&users).zip(split(&members)).any(is).into()
+/// `who(user, groups, subjects)`
+fn who(user: Dynamic, groups: Dynamic, subjects: Dynamic) -> Dynamic {
+    let (user, groups, subjects) = (text(user), text(groups), text(subjects));
+    let mut sides = split(&subjects);
+    while let (Some(wanted), Some(member)) = (sides.next(), sides.next()) {
+        let is_member = || member.is_empty() || split(&groups).any(|group| matches_encoded(member, group));
+        if matches_encoded(wanted, &user) && is_member() {
+            return true.into();
+        }
+    }
+    false.into()
 }
 
 fn one(patterns: Dynamic, asked: Dynamic) -> Dynamic {
-    any(&text(&patterns), &text(&asked)).into()
+    any(&text(patterns), &text(asked)).into()
 }
 
 /// `place(patterns, namespace, verb, effect, scope)`
 fn place(patterns: Dynamic, namespace: Dynamic, verb: Dynamic, effect: Dynamic, scope: Dynamic) -> Dynamic {
-    let (namespace, refuses) = (text(&namespace), text(&effect) == Effect::Deny.as_str());
-    let widely = refuses && namespace.is_empty() && is_many(&text(&verb)) && text(&scope) != OUTSIDE;
-    (widely || any(&text(&patterns), &namespace)).into()
+    let (namespace, refuses) = (text(namespace), text(effect) == Effect::Deny.as_str());
+    let widely = refuses && namespace.is_empty() && is_many(&text(verb)) && text(scope) != OUTSIDE;
+    (widely || any(&text(patterns), &namespace)).into()
 }
 
 /// `named(patterns, name, verb, effect)`
 fn named(patterns: Dynamic, name: Dynamic, verb: Dynamic, effect: Dynamic) -> Dynamic {
-    let (name, verb, refuses) = (text(&name), text(&verb), text(&effect) == Effect::Deny.as_str());
+    let (name, verb, refuses) = (text(name), text(verb), text(effect) == Effect::Deny.as_str());
     let nameless = refuses && name.is_empty() && (is_many(&verb) || verb == "create");
-    (nameless || any(&text(&patterns), &name)).into()
+    (nameless || any(&text(patterns), &name)).into()
 }
 
 /// `labelled(wanted, labels, namespace, effect, scope)`
@@ -201,15 +231,12 @@ fn labelled(
     effect: Dynamic,
     scope: Dynamic,
 ) -> Dynamic {
-    let (wanted, labels) = (text(&wanted), text(&labels));
-    if wanted.is_empty() {
-        return true.into();
-    }
-    if text(&namespace).is_empty() && text(&scope) == OUTSIDE {
+    let (wanted, labels, namespace) = (text(wanted), text(labels), text(namespace));
+    if namespace.is_empty() && text(scope) == OUTSIDE {
         return false.into();
     }
-    if text(&namespace).is_empty() || labels == STRAY.to_string() {
-        return (text(&effect) == Effect::Deny.as_str()).into();
+    if namespace.is_empty() || *labels == *STRAY.encode_utf8(&mut [0; 4]) {
+        return (text(effect) == Effect::Deny.as_str()).into();
     }
     let has = |wanted: &str| {
         let Some(at) = wanted.find(['=', '^', '~']) else { return false };
@@ -222,7 +249,7 @@ fn labelled(
 
 /// `pinned(wanted, pins)`
 fn pinned(wanted: Dynamic, pins: Dynamic) -> Dynamic {
-    let (wanted, pins) = (text(&wanted), text(&pins));
+    let (wanted, pins) = (text(wanted), text(pins));
     let is_pinned = |wanted: &str| {
         let Some(at) = wanted.find(['=', '^', '~']) else { return false };
         let (key, pattern) = wanted.split_at(at);

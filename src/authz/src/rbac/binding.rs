@@ -134,8 +134,10 @@ pub struct Grant {
 }
 
 impl Grant {
-    pub(crate) fn new(binding: &Arc<Binding>, user: &UserInfo) -> Self {
-        let subject = binding.subjects.iter().position(|s| s.is(user)).unwrap_or(binding.subjects.len());
+    /// What a binding grants to a user who is one of its subjects, and may be one before it.
+    pub(super) fn new(binding: &Arc<Binding>, user: &UserInfo, subject: usize) -> Self {
+        let before = binding.subjects.iter().take(subject);
+        let subject = before.into_iter().position(|one| one.is(user)).unwrap_or(subject);
         Self { binding: Arc::clone(binding), subject }
     }
 

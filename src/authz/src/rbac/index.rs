@@ -4,7 +4,8 @@
 //! raises the generation. A decision takes a read lock and looks up the user and each group, first
 //! in the cluster's bindings, then in the namespace's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,9 +13,10 @@ use parking_lot::RwLock;
 use portcullis_api::{GroupResource, Object, UserInfo};
 use smallvec::SmallVec;
 
-use super::binding::{Binding, Grant, Key, MissingRole, RoleRef};
+use super::binding::{Binding, Grant, Key, MissingRole, RoleRef, Subject};
 use super::role::{Role, Sought};
 use super::rule::Rule;
+use super::tables::{Bindings, Place, Tables};
 use crate::attributes::Attributes;
 use crate::chain::Authorizer;
 use crate::decision::{Decision, Grounds, Reason};
@@ -28,27 +30,6 @@ pub struct RbacIndex(Arc<Inner>);
 struct Inner {
     tables: RwLock<Tables>,
     generation: AtomicU64,
-}
-
-/// Everything by namespace; the cluster's own is the empty one.
-#[derive(Default)]
-struct Tables {
-    roles: HashMap<Arc<str>, Roles>,
-    bindings: HashMap<Arc<str>, Bindings>,
-}
-
-/// The roles of one namespace, by name.
-type Roles = HashMap<Arc<str>, Arc<Role>>;
-
-/// Bindings by subject, then by their name.
-type BySubject = HashMap<Box<str>, BTreeMap<Arc<str>, Arc<Binding>>>;
-
-/// The bindings of one namespace. Each is listed under every subject it has.
-#[derive(Default)]
-struct Bindings {
-    by_name: HashMap<Arc<str>, Arc<Binding>>,
-    users: BySubject,
-    groups: BySubject,
 }
 
 enum Kind {
@@ -83,7 +64,7 @@ impl RbacIndex {
                 self.0.tables.write().set_role(namespace, object.name(), role);
             }
             Kind::Binding => {
-                let binding = Arc::new(Binding::from_object(object, namespace));
+                let binding = Binding::from_object(object, namespace);
                 self.0.tables.write().set_binding(binding);
             }
         }
@@ -106,7 +87,7 @@ impl RbacIndex {
     /// The role that a binding names.
     pub(super) fn role(&self, role: &RoleRef, namespace: &str) -> Result<Arc<Role>, MissingRole> {
         let tables = self.0.tables.read();
-        tables.role(role, namespace).map(Arc::clone).ok_or_else(|| MissingRole { role: role.clone() })
+        tables.role(role, namespace).ok_or_else(|| MissingRole { role: role.clone() })
     }
 
     /// Shows each binding of a user in a namespace with its role's kind, name and rules.
@@ -117,8 +98,9 @@ impl RbacIndex {
         mut visit: impl FnMut((&str, &str), (&str, &str), &[Rule]),
     ) {
         let tables = self.0.tables.read();
-        for binding in tables.scopes(namespace).flat_map(|bindings| bindings.of(user)) {
-            if let Some(role) = tables.role(&binding.role, &binding.namespace) {
+        for granted in tables.scopes(namespace).flat_map(|bindings| bindings.of(user)) {
+            if let Some(role) = granted.role() {
+                let binding = granted.binding();
                 let place = (&*binding.namespace, &*binding.name);
                 visit(place, (&binding.role.kind, &binding.role.name), role.rules());
             }
@@ -131,7 +113,7 @@ impl RbacIndex {
         let sought = Sought::new(asked);
         let here = asked.namespace();
         for namespace in if here.is_empty() { vec![""] } else { vec![here, ""] } {
-            for (name, role) in tables.roles.get(namespace).into_iter().flatten() {
+            for (name, role) in tables.roles_in(namespace) {
                 if role.allows(&sought) {
                     visit(namespace, name, role.rules());
                 }
@@ -142,8 +124,8 @@ impl RbacIndex {
     /// Shows every binding.
     pub(crate) fn visit_bindings(&self, mut visit: impl FnMut(&Grant)) {
         let tables = self.0.tables.read();
-        for binding in tables.bindings.values().flat_map(|bindings| bindings.by_name.values()) {
-            visit(&Grant::of_all(binding));
+        for granted in tables.all() {
+            visit(&granted.to_all());
         }
     }
 
@@ -151,19 +133,12 @@ impl RbacIndex {
     pub(crate) fn visit_who_can(&self, asked: &Attributes<'_>, mut visit: impl FnMut(&str, &str, &Grant)) {
         let tables = self.0.tables.read();
         let sought = Sought::new(asked);
-        for bindings in tables.scopes(asked.namespace()) {
-            let ordered: BTreeMap<&str, &Arc<Binding>> =
-                bindings.by_name.iter().map(|(name, binding)| (&**name, binding)).collect();
-            for binding in ordered.into_values() {
-                let role = tables.role(&binding.role, &binding.namespace);
-                if !role.is_some_and(|role| role.allows(&sought)) {
-                    continue;
-                }
-                for key in binding.subjects.iter().filter_map(super::binding::Subject::key) {
-                    match key {
-                        Key::User(name) => visit("User", &name, &Grant::of_all(binding)),
-                        Key::Group(name) => visit("Group", &name, &Grant::of_all(binding)),
-                    }
+        let granted = tables.scopes(asked.namespace()).flat_map(Bindings::in_order);
+        for granted in granted.filter(|granted| granted.role().is_some_and(|role| role.allows(&sought))) {
+            for key in granted.binding().subjects.iter().filter_map(Subject::key) {
+                match key {
+                    Key::User(name) => visit("User", &name, &granted.to_all()),
+                    Key::Group(name) => visit("Group", &name, &granted.to_all()),
                 }
             }
         }
@@ -175,11 +150,11 @@ impl RbacIndex {
         let (mut rules, mut missing) = (Vec::new(), Vec::new());
         let tables = self.0.tables.read();
         for bindings in tables.scopes(namespace) {
-            let found: BTreeMap<&str, &Arc<Binding>> = bindings.of(user).map(|b| (&*b.name, b)).collect();
-            for binding in found.into_values() {
-                match tables.role(&binding.role, &binding.namespace) {
+            let found: BTreeMap<&str, _> = bindings.of(user).map(|one| (&*one.binding().name, one)).collect();
+            for granted in found.into_values() {
+                match granted.role() {
                     Some(role) => rules.extend_from_slice(role.rules()),
-                    None => missing.push(MissingRole { role: binding.role.clone() }),
+                    None => missing.push(granted.missing()),
                 }
             }
         }
@@ -196,14 +171,15 @@ impl Authorizer for RbacIndex {
         let tables = self.0.tables.read();
         let mut missing = Vec::new();
         let (sought, mut asked) = (Sought::new(attributes), Asked::default());
-        for binding in tables.scopes(attributes.namespace()).flat_map(|bindings| bindings.of(user)) {
-            match tables.role(&binding.role, &binding.namespace) {
-                Some(role) if asked.before(role) => {}
-                Some(role) if role.allows(&sought) => {
-                    return Decision::allow(Reason::Granted(Grant::new(binding, user)));
-                }
-                Some(_) => {}
-                None => missing.push(MissingRole { role: binding.role.clone() }),
+        for granted in tables.scopes(attributes.namespace()).flat_map(|bindings| bindings.of(user)) {
+            let place = granted.place();
+            if place.is_some_and(|place| asked.contains(place)) {
+                continue;
+            }
+            match (place, place.and_then(|place| place.allows(&sought))) {
+                (_, Some(true)) => return Decision::allow(Reason::Granted(granted.to(user))),
+                (Some(place), Some(false)) => asked.note(place),
+                _ => missing.push(granted.missing()),
             }
         }
         let reasons = if missing.is_empty() { Vec::new() } else { vec![Reason::Unresolved(missing)] };
@@ -224,88 +200,17 @@ impl Authorizer for RbacIndex {
 /// The roles that were asked in one decision and did not allow: the first few are remembered, since
 /// a user often gets the same role by several groups.
 #[derive(Default)]
-struct Asked<'a>(SmallVec<[&'a Arc<Role>; 8]>);
+struct Asked<'a>(SmallVec<[&'a Place; 8]>);
 
 impl<'a> Asked<'a> {
-    /// Whether a role was asked before; it is remembered if there is room.
-    fn before(&mut self, role: &'a Arc<Role>) -> bool {
-        let known = self.0.iter().any(|other| Arc::ptr_eq(other, role));
-        if !known && self.0.len() < self.0.inline_size() {
-            self.0.push(role);
-        }
-        known
-    }
-}
-
-impl Tables {
-    fn role(&self, role: &RoleRef, binding_namespace: &str) -> Option<&Arc<Role>> {
-        self.roles.get(role.namespace(binding_namespace)?)?.get(&role.name)
+    fn contains(&self, place: &Place) -> bool {
+        self.0.iter().any(|other| ptr::eq(*other, place))
     }
 
-    /// The cluster's bindings, then the namespace's.
-    fn scopes(&self, namespace: &str) -> impl Iterator<Item = &Bindings> {
-        let local = if namespace.is_empty() { None } else { self.bindings.get(namespace) };
-        self.bindings.get("").into_iter().chain(local)
-    }
-
-    fn set_role(&mut self, namespace: &str, name: &str, role: Arc<Role>) {
-        self.roles.entry(namespace.into()).or_default().insert(name.into(), role);
-    }
-
-    fn remove_role(&mut self, namespace: &str, name: &str) {
-        let Some(roles) = self.roles.get_mut(namespace) else { return };
-        roles.remove(name);
-        if roles.is_empty() {
-            self.roles.remove(namespace);
-        }
-    }
-
-    fn set_binding(&mut self, binding: Arc<Binding>) {
-        self.remove_binding(&binding.namespace, &binding.name);
-        self.bindings.entry(Arc::clone(&binding.namespace)).or_default().insert(binding);
-    }
-
-    fn remove_binding(&mut self, namespace: &str, name: &str) {
-        let Some(bindings) = self.bindings.get_mut(namespace) else { return };
-        bindings.remove(name);
-        if bindings.by_name.is_empty() {
-            self.bindings.remove(namespace);
-        }
-    }
-}
-
-impl Bindings {
-    /// The bindings that name the user or a group of the user's. One that names several comes often.
-    fn of<'a>(&'a self, user: &'a UserInfo) -> impl Iterator<Item = &'a Arc<Binding>> {
-        let own = self.users.get(&*user.name).into_iter();
-        let shared = user.groups.iter().filter_map(|group| self.groups.get(&**group));
-        own.chain(shared).flat_map(BTreeMap::values)
-    }
-
-    fn insert(&mut self, binding: Arc<Binding>) {
-        for key in binding.subjects.iter().filter_map(super::binding::Subject::key) {
-            let (table, subject) = self.table(key);
-            table.entry(subject).or_default().insert(Arc::clone(&binding.name), Arc::clone(&binding));
-        }
-        self.by_name.insert(Arc::clone(&binding.name), binding);
-    }
-
-    fn remove(&mut self, name: &str) {
-        let Some(binding) = self.by_name.remove(name) else { return };
-        for key in binding.subjects.iter().filter_map(super::binding::Subject::key) {
-            let (table, subject) = self.table(key);
-            let Some(listed) = table.get_mut(&subject) else { continue };
-            listed.remove(name);
-            if listed.is_empty() {
-                table.remove(&subject);
-            }
-        }
-    }
-
-    fn table(&mut self, key: Key) -> (&mut BySubject, Box<str>) {
-        match key {
-            Key::User(name) => (&mut self.users, name),
-            Key::Group(name) => (&mut self.groups, name),
+    /// Remembers one if there is room.
+    fn note(&mut self, place: &'a Place) {
+        if self.0.len() < self.0.inline_size() {
+            self.0.push(place);
         }
     }
 }

@@ -167,6 +167,11 @@ impl Running {
         self.registry.check_policies().map_err(|error| api_failure("policies cannot be checked", &error))
     }
 
+    /// Tells which components run in this process.
+    pub(crate) fn runs(&self, components: &'static [&'static str]) {
+        self.registry.run_inside(components);
+    }
+
     /// Writes down the certificates there are: none of them is used before.
     pub(crate) async fn write_down_certificates(&self) -> Result<(), Failure> {
         self.ledger.write_down().await

@@ -50,6 +50,7 @@ impl Parts {
         } else {
             tokio::spawn(portcullis_controllers::run(clients, root_ca, stopping))
         };
+        running.runs(&["controller-manager"]);
         Ok(Self { stop, controllers })
     }
 

@@ -137,6 +137,8 @@ pub struct Registry {
     budgets: Budgets,
     allocator: Arc<allocate::Allocator>,
     authenticator: std::sync::OnceLock<Arc<Authenticator>>,
+    /// The components that run in this process.
+    inside: std::sync::OnceLock<&'static [&'static str]>,
     trees: reader::Trees,
     event_ttl: Duration,
     policies: Policies,
@@ -183,6 +185,7 @@ impl Registry {
             ledger: ledger::Ledger::default(),
             budgets: parts.budgets,
             authenticator: std::sync::OnceLock::new(),
+            inside: std::sync::OnceLock::new(),
             event_ttl: parts.event_ttl,
             trees: reader::Trees::default(),
             policies,
@@ -216,6 +219,16 @@ impl Registry {
     pub fn set_authenticator(&self, authenticator: Arc<Authenticator>) {
         // A second call is a start-up mistake without effect: the first authenticator stays.
         let _ = self.authenticator.set(authenticator);
+    }
+
+    /// Tells which components run in this process, as component statuses name them.
+    pub fn run_inside(&self, components: &'static [&'static str]) {
+        // Told once, by the command that starts them.
+        let _ = self.inside.set(components);
+    }
+
+    pub(crate) fn runs_inside(&self, component: &str) -> bool {
+        self.inside.get().is_some_and(|inside| inside.contains(&component))
     }
 
     /// Keeps a task that follows what is stored for as long as the registry lives.

@@ -13,7 +13,7 @@ use crate::{Response, subresource};
 pub(crate) async fn serve(call: &mut Call<'_>, verb: Verb) -> Result<Response> {
     match (&*call.resource.gr.group, &*call.resource.gr.resource, verb) {
         ("", "bindings", Verb::Create) => subresource::bind(call).await,
-        ("", "componentstatuses", _) => crate::verbs::components::serve(call, verb),
+        ("", "componentstatuses", _) => crate::verbs::components::serve(call, verb).await,
         ("authorization.k8s.io", _, Verb::Create) => access::serve(call).await,
         ("authentication.k8s.io", "selfsubjectreviews", Verb::Create) => identity::who_am_i(call).await,
         ("authentication.k8s.io", "tokenreviews", Verb::Create) => identity::token_review(call).await,

@@ -8,6 +8,7 @@
 )]
 
 mod collections;
+mod components;
 mod conversion;
 mod hooks;
 mod scales;

@@ -47,9 +47,16 @@ struct Rule {
 }
 
 enum Who {
+    Anybody,
     User(Box<str>),
     Group(Box<str>),
     ServiceAccount { namespace: Box<str>, name: Box<str> },
+}
+
+/// Who asks, made out once for all rules.
+struct Asker<'a> {
+    user: &'a UserInfo,
+    account: Option<(&'a str, &'a str)>,
 }
 
 struct ResourceRule {
@@ -85,7 +92,8 @@ impl Table {
 
     /// The schema of a request; the last one takes what no other does.
     pub(super) fn classify(&self, user: &UserInfo, attributes: &Attributes<'_>) -> Option<&Schema> {
-        self.schemas.iter().find(|s| s.matches(user, attributes)).or(self.schemas.last())
+        let asker = Asker { user, account: user.service_account() };
+        self.schemas.iter().find(|s| s.matches(&asker, attributes)).or(self.schemas.last())
     }
 
     /// Names the flow within a schema.
@@ -166,8 +174,8 @@ impl Schema {
         })
     }
 
-    fn matches(&self, user: &UserInfo, attributes: &Attributes<'_>) -> bool {
-        self.rules.iter().any(|rule| rule.matches(user, attributes))
+    fn matches(&self, asker: &Asker<'_>, attributes: &Attributes<'_>) -> bool {
+        self.rules.iter().any(|rule| rule.matches(asker, attributes))
     }
 }
 
@@ -181,9 +189,9 @@ impl Rule {
         }
     }
 
-    fn matches(&self, user: &UserInfo, attributes: &Attributes<'_>) -> bool {
+    fn matches(&self, asker: &Asker<'_>, attributes: &Attributes<'_>) -> bool {
         // Whom a rule is for is what most rules differ in, and told soonest.
-        if !self.subjects.iter().any(|who| who.is(user)) {
+        if !self.subjects.iter().any(|who| who.is(asker)) {
             return false;
         }
         match &attributes.subject {
@@ -200,8 +208,14 @@ impl Who {
             Box::from(text.unwrap_or_default())
         };
         match value.get("kind")?.as_str()? {
-            "User" => Some(Self::User(text("user", "name"))),
-            "Group" => Some(Self::Group(text("group", "name"))),
+            "User" => Some(match text("user", "name") {
+                name if &*name == "*" => Self::Anybody,
+                name => Self::User(name),
+            }),
+            "Group" => Some(match text("group", "name") {
+                name if &*name == "*" => Self::Anybody,
+                name => Self::Group(name),
+            }),
             "ServiceAccount" => Some(Self::ServiceAccount {
                 namespace: text("serviceAccount", "namespace"),
                 name: text("serviceAccount", "name"),
@@ -210,12 +224,13 @@ impl Who {
         }
     }
 
-    fn is(&self, user: &UserInfo) -> bool {
+    fn is(&self, asker: &Asker<'_>) -> bool {
         match self {
-            Self::User(name) => &**name == "*" || **name == *user.name,
-            Self::Group(name) => &**name == "*" || user.in_group(name),
-            Self::ServiceAccount { namespace, name } => user
-                .service_account()
+            Self::Anybody => true,
+            Self::User(name) => **name == *asker.user.name,
+            Self::Group(name) => asker.user.in_group(name),
+            Self::ServiceAccount { namespace, name } => asker
+                .account
                 .is_some_and(|(in_, called)| in_ == &**namespace && (&**name == "*" || called == &**name)),
         }
     }

@@ -1,9 +1,10 @@
 //! A role's rules, found by the resource they name.
 //!
 //! A role has dozens of rules with dozens of resources; a decision looks at the few that name what is
-//! asked for.
+//! asked for. Words are sorted by their length first, which tells most of them apart without reading any.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
@@ -15,10 +16,13 @@ use crate::attributes::{Attributes, Subject};
 pub(super) struct Role {
     rules: Box<[Rule]>,
     /// Places of the rules that name a resource, as rules write it: `pods`, `pods/log`, `*/scale`, `*`.
-    by_resource: HashMap<Box<[u8]>, Vec<usize>>,
+    by_resource: Box<[(Box<[u8]>, Places)]>,
     /// Places of the rules that name paths.
     with_paths: Vec<usize>,
 }
+
+/// Places of rules.
+type Places = SmallVec<[usize; 2]>;
 
 /// What is asked for, in the spellings a rule may have.
 pub(super) struct Sought<'a> {
@@ -30,16 +34,19 @@ type Spelling = SmallVec<[u8; 64]>;
 
 impl Role {
     pub(super) fn new(rules: Box<[Rule]>) -> Self {
-        let mut by_resource: HashMap<Box<[u8]>, Vec<usize>> = HashMap::new();
+        let mut by_resource: BTreeMap<&[u8], Places> = BTreeMap::new();
         let mut with_paths = Vec::new();
         for (place, rule) in rules.iter().enumerate() {
             for resource in &rule.resources {
-                by_resource.entry(resource.as_bytes().into()).or_default().push(place);
+                by_resource.entry(resource.as_bytes()).or_default().push(place);
             }
             if !rule.non_resource_urls.is_empty() {
                 with_paths.push(place);
             }
         }
+        let mut by_resource: Box<[(Box<[u8]>, Places)]> =
+            by_resource.into_iter().map(|(word, places)| (word.into(), places)).collect();
+        by_resource.sort_unstable_by(|(a, _), (b, _)| shorter(a, b));
         Self { rules, by_resource, with_paths }
     }
 
@@ -52,11 +59,21 @@ impl Role {
         match sought.attributes.subject {
             Subject::Path(_) => self.with_paths.iter().any(allows),
             Subject::Resource(_) => {
-                let named = sought.spellings.iter().filter_map(|s| self.by_resource.get(s.as_slice()));
-                named.flatten().any(allows)
+                sought.spellings.iter().any(|spelling| self.naming(spelling).iter().any(allows))
             }
         }
     }
+
+    /// Where the rules are that name a resource.
+    fn naming(&self, spelling: &[u8]) -> &[usize] {
+        let found = self.by_resource.binary_search_by(|(word, _)| shorter(word, spelling));
+        found.ok().and_then(|at| self.by_resource.get(at)).map_or(&[], |(_, places)| places)
+    }
+}
+
+/// The order of words: by length, then as written.
+fn shorter(one: &[u8], other: &[u8]) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 impl<'a> Sought<'a> {

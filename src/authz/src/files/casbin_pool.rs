@@ -6,6 +6,7 @@
 //! scans all it holds. With no rule it is not asked, since it would weigh an empty one.
 
 use std::iter;
+use std::sync::LazyLock;
 
 use casbin::function_map::OperatorFunction;
 use casbin::rhai::{Dynamic, ImmutableString};
@@ -64,10 +65,11 @@ impl Pool {
         for row in rows {
             filled |= model.add_policy("p", "p", row.columns());
         }
-        if !filled {
-            return Ok(false);
-        }
-        let verdict = enforcer.enforce(request(user, asked, labels)).map_err(|error| error.to_string());
+        let verdict = if filled {
+            enforcer.enforce(request(user, asked, labels)).map_err(|error| error.to_string())
+        } else {
+            Ok(false)
+        };
         let mut kept = self.0.lock();
         if kept.len() < KEPT {
             kept.push(enforcer);
@@ -123,10 +125,8 @@ pub(super) fn row(number: usize, rule: &Rule) -> Row {
 
 fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) -> Vec<ImmutableString> {
     let (group, resource, name, path) = match &asked.subject {
-        Subject::Path(path) => ("", ImmutableString::default(), "", plain(path)),
-        Subject::Resource(asked) => {
-            (asked.group, plain(&whole(asked)), asked.name, ImmutableString::default())
-        }
+        Subject::Path(path) => ("", plain(""), "", plain(path)),
+        Subject::Resource(asked) => (asked.group, plain(&whole(asked)), asked.name, plain("")),
     };
     let namespace = asked.namespace();
     let known = labels.of(namespace).map(|all| join(all.iter().map(|(k, v)| plain(&format!("{k}={v}")))));
@@ -145,14 +145,28 @@ fn request(user: &UserInfo, asked: &Attributes<'_>, labels: &NamespaceLabels) ->
         plain(namespace),
         plain(name),
         path,
-        known.unwrap_or_else(|| STRAY.to_string()).into(),
-        selection::encode(asked).into(),
+        known.map_or_else(|| UNKNOWN.clone(), ImmutableString::from),
+        match selection::encode(asked) {
+            none if none.is_empty() => NOTHING.clone(),
+            pins => pins.into(),
+        },
     ]
 }
 
+/// What stands for labels that are not known.
+static UNKNOWN: LazyLock<ImmutableString> = LazyLock::new(|| STRAY.to_string().into());
+/// Most of what is asked for is empty.
+static NOTHING: LazyLock<ImmutableString> = LazyLock::new(ImmutableString::default);
+
 /// A text that cannot be taken for several.
 fn plain(text: &str) -> ImmutableString {
-    if text.contains(LIST) { text.replace(LIST, "\u{fffd}").into() } else { text.into() }
+    if text.is_empty() {
+        NOTHING.clone()
+    } else if text.contains(LIST) {
+        text.replace(LIST, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
 }
 
 fn join<T: AsRef<str>>(items: impl Iterator<Item = T>) -> String {

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerifier};
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
@@ -23,7 +23,7 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
-use self::believed::{Anybody, Believed};
+use self::believed::Believed;
 pub use limits::{LimitError, MinVersion, TlsLimits};
 
 use crate::{Error, Result};
@@ -82,12 +82,12 @@ pub fn client_config_for(
     identity: Option<Arc<LiveCertificate>>,
 ) -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        ServerTrust::Authorities(pem) => Arc::new(Believed::new(authorities(pem)?)?),
-        ServerTrust::System => Arc::new(Believed::new(native_certs())?),
-        ServerTrust::InsecureAnybody => Arc::new(Anybody::new()),
+    let believed = match trust {
+        ServerTrust::Authorities(pem) => Believed::trusting(authorities(pem)?)?,
+        ServerTrust::System => Believed::trusting(native_certs())?,
+        ServerTrust::InsecureAnybody => Believed::anybody(),
     };
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(believed));
     let mut config = match identity {
         Some(identity) => builder.with_client_cert_resolver(identity),
         None => builder.with_no_client_auth(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -15,30 +15,52 @@ use crate::{Error, Result};
 
 type Verdict<T> = std::result::Result<T, rustls::Error>;
 
-/// Believes whom trusted authorities vouch for, and who shows one of the trusted certificates itself: operators
-/// sign a webhook's certificate with its own key and name it as the authority, and Go's clients take it.
+/// Whom a client believes. Whoever it is must hold the key of the certificate shown.
 #[derive(Debug)]
 pub(super) struct Believed {
-    /// `None` where nobody is trusted, as on a machine without authorities.
-    vouched: Option<Arc<WebPkiServerVerifier>>,
+    whom: Whom,
     algorithms: WebPkiSupportedAlgorithms,
-    trusted: Box<[CertificateDer<'static>]>,
+}
+
+#[derive(Debug)]
+enum Whom {
+    Anybody,
+    /// As on a machine without authorities.
+    Nobody,
+    Trusted(Trusted),
+}
+
+/// Whom trusted authorities vouch for, and who shows one of the trusted certificates itself: operators
+/// sign a webhook's certificate with its own key and name it as the authority, and Go's clients take it.
+#[derive(Debug)]
+struct Trusted {
+    authorities: Arc<WebPkiServerVerifier>,
+    certificates: Box<[CertificateDer<'static>]>,
 }
 
 impl Believed {
-    pub(super) fn new(trusted: Vec<CertificateDer<'static>>) -> Result<Self> {
+    /// Believes whom these certificates stand for.
+    pub(super) fn trusting(certificates: Vec<CertificateDer<'static>>) -> Result<Self> {
+        if certificates.is_empty() {
+            return Ok(Self::new(Whom::Nobody));
+        }
         let mut roots = RootCertStore::empty();
-        for certificate in &trusted {
+        for certificate in &certificates {
             roots.add(certificate.clone())?;
         }
-        let malformed =
-            |error: VerifierBuilderError| Error::malformed("server authorities", error.to_string());
-        let vouched = (!roots.is_empty())
-            .then(|| WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build())
-            .transpose()
-            .map_err(malformed)?;
-        let algorithms = provider().signature_verification_algorithms;
-        Ok(Self { vouched, algorithms, trusted: trusted.into() })
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map_err(|error| Error::malformed("server authorities", error.to_string()))?;
+        Ok(Self::new(Whom::Trusted(Trusted { authorities, certificates: certificates.into() })))
+    }
+
+    /// Believes every server.
+    pub(super) fn anybody() -> Self {
+        Self::new(Whom::Anybody)
+    }
+
+    fn new(whom: Whom) -> Self {
+        Self { whom, algorithms: provider().signature_verification_algorithms }
     }
 }
 
@@ -51,12 +73,15 @@ impl ServerCertVerifier for Believed {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Verdict<ServerCertVerified> {
-        if self.trusted.contains(end_entity) {
-            return serves(end_entity, name, now).map(|()| ServerCertVerified::assertion());
-        }
-        match &self.vouched {
-            Some(vouched) => vouched.verify_server_cert(end_entity, intermediates, name, ocsp, now),
-            None => Err(CertificateError::UnknownIssuer.into()),
+        match &self.whom {
+            Whom::Anybody => Ok(ServerCertVerified::assertion()),
+            Whom::Nobody => Err(CertificateError::UnknownIssuer.into()),
+            Whom::Trusted(trusted) if trusted.certificates.contains(end_entity) => {
+                serves(end_entity, name, now).map(|()| ServerCertVerified::assertion())
+            }
+            Whom::Trusted(trusted) => {
+                trusted.authorities.verify_server_cert(end_entity, intermediates, name, ocsp, now)
+            }
         }
     }
 
@@ -95,51 +120,4 @@ fn serves(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime
         return Err(CertificateError::InvalidPurpose.into());
     }
     verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
-}
-
-/// Believes every server, and checks only that it holds the key of the certificate it shows.
-#[derive(Debug)]
-pub(super) struct Anybody {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl Anybody {
-    pub(super) fn new() -> Self {
-        Self { algorithms: provider().signature_verification_algorithms }
-    }
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Verdict<ServerCertVerified> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Verdict<HandshakeSignatureValid> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Verdict<HandshakeSignatureValid> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }

@@ -3,6 +3,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
 };
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::{ClientConnection, Connection, ProtocolVersion, ServerConnection};
 use rustls_pki_types::ServerName;
 
@@ -67,7 +68,7 @@ impl World {
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(
-                Believed::new(authorities(self.pki.authority_pem("ca").unwrap()).unwrap()).unwrap(),
+                Believed::trusting(authorities(self.pki.authority_pem("ca").unwrap()).unwrap()).unwrap(),
             ))
             .with_no_client_auth();
         let server = server_config_within(self.pki.live("apiserver").unwrap(), limits).unwrap();
@@ -532,7 +533,7 @@ fn takes_itself(fill: impl FnOnce(&mut CertificateParams)) -> Result<(), rustls:
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     fill(&mut params);
     let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    let believed = Believed::new(vec![certificate.der().clone()]).unwrap();
+    let believed = Believed::trusting(vec![certificate.der().clone()]).unwrap();
     let now = UnixTime::now();
     let name = ServerName::try_from("localhost").unwrap();
     believed.verify_server_cert(certificate.der(), &[], &name, &[], now).map(|_| ())
@@ -561,7 +562,7 @@ fn a_certificate_that_only_looks_like_a_trusted_one_is_refused() {
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
     };
     let (ours, theirs) = (of(), of());
-    let believed = Believed::new(vec![ours]).unwrap();
+    let believed = Believed::trusting(vec![ours]).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     believed.verify_server_cert(&theirs, &[], &name, &[], UnixTime::now()).unwrap_err();
 }

@@ -3,6 +3,7 @@
 //! A role has dozens of rules with dozens of resources; a decision looks at the few that name what is
 //! asked for. Words are sorted by their length first, which tells most of them apart without reading any.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -27,10 +28,11 @@ type Places = SmallVec<[usize; 2]>;
 /// What is asked for, in the spellings a rule may have.
 pub(super) struct Sought<'a> {
     attributes: &'a Attributes<'a>,
-    spellings: SmallVec<[Spelling; 3]>,
+    /// As it is asked for; nothing for a path.
+    exactly: Option<Cow<'a, str>>,
+    /// The subresource of any resource, where one is asked for.
+    of_any: Option<String>,
 }
-
-type Spelling = SmallVec<[u8; 64]>;
 
 impl Role {
     pub(super) fn new(rules: Box<[Rule]>) -> Self {
@@ -59,7 +61,8 @@ impl Role {
         match sought.attributes.subject {
             Subject::Path(_) => self.with_paths.iter().any(allows),
             Subject::Resource(_) => {
-                sought.spellings.iter().any(|spelling| self.naming(spelling).iter().any(allows))
+                let spellings = sought.exactly.as_deref().into_iter().chain(sought.of_any.as_deref());
+                spellings.chain(["*"]).any(|spelling| self.naming(spelling.as_bytes()).iter().any(allows))
             }
         }
     }
@@ -78,23 +81,16 @@ fn shorter(one: &[u8], other: &[u8]) -> Ordering {
 
 impl<'a> Sought<'a> {
     pub(super) fn new(attributes: &'a Attributes<'a>) -> Self {
-        let mut spellings = SmallVec::new();
-        if let Subject::Resource(resource) = &attributes.subject {
-            spellings.push(spelling(resource.resource, resource.subresource));
-            if !resource.subresource.is_empty() {
-                spellings.push(spelling("*", resource.subresource));
+        let (exactly, of_any) = match &attributes.subject {
+            Subject::Path(_) => (None, None),
+            Subject::Resource(asked) if asked.subresource.is_empty() => {
+                (Some(Cow::Borrowed(asked.resource)), None)
             }
-            spellings.push(spelling("*", ""));
-        }
-        Self { attributes, spellings }
+            Subject::Resource(asked) => {
+                let exactly = format!("{}/{}", asked.resource, asked.subresource);
+                (Some(Cow::Owned(exactly)), Some(format!("*/{}", asked.subresource)))
+            }
+        };
+        Self { attributes, exactly, of_any }
     }
-}
-
-fn spelling(resource: &str, subresource: &str) -> Spelling {
-    let mut text = Spelling::from_slice(resource.as_bytes());
-    if !subresource.is_empty() {
-        text.push(b'/');
-        text.extend_from_slice(subresource.as_bytes());
-    }
-    text
 }

@@ -123,10 +123,18 @@ impl Client {
         let session = ClientConnection::new(self.config.clone(), name).map_err(std::io::Error::other)?;
         let mut stream = StreamOwned::new(session, socket);
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
+            stream.conn.complete_io(&mut stream.sock).map_err(in_time)?;
         }
         Ok(Stream(stream))
     }
+}
+
+/// An error that is not for want of an answer: a server that hangs is no server that hung up.
+#[track_caller]
+fn in_time(error: std::io::Error) -> std::io::Error {
+    let hangs = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    assert!(!hangs, "nothing came for {PATIENCE:?}");
+    error
 }
 
 /// An open connection.
@@ -138,16 +146,28 @@ impl Stream {
         let _ = self.0.write_all(bytes).and_then(|()| self.0.flush());
     }
 
-    /// Everything until the server closes or nothing comes for long.
+    /// What comes next; nothing once the server hung up.
+    fn read(&mut self, part: &mut [u8]) -> usize {
+        loop {
+            match self.0.read(part) {
+                Ok(count) => return count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    in_time(error);
+                    return 0;
+                }
+            }
+        }
+    }
+
+    /// Everything until the server closes.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let mut part = [0; 16384];
         loop {
-            match self.0.read(&mut part) {
-                Ok(0) => return all,
-                Ok(count) => all.extend_from_slice(&part[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return all,
+            match self.read(&mut part) {
+                0 => return all,
+                count => all.extend_from_slice(&part[..count]),
             }
         }
     }
@@ -157,9 +177,9 @@ impl Stream {
         let mut all = Vec::new();
         let mut part = [0; 16384];
         while !all.windows(mark.len()).any(|window| window == mark) {
-            match self.0.read(&mut part) {
-                Ok(0) | Err(_) => return all,
-                Ok(count) => all.extend_from_slice(&part[..count]),
+            match self.read(&mut part) {
+                0 => return all,
+                count => all.extend_from_slice(&part[..count]),
             }
         }
         all
@@ -178,9 +198,9 @@ impl Stream {
                     return all;
                 }
             }
-            match self.0.read(&mut part) {
-                Ok(0) | Err(_) => return all,
-                Ok(count) => all.extend_from_slice(&part[..count]),
+            match self.read(&mut part) {
+                0 => return all,
+                count => all.extend_from_slice(&part[..count]),
             }
         }
     }

@@ -4,7 +4,6 @@
 //! asked for. Words are sorted by their length first, which tells most of them apart without reading any.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
@@ -36,19 +35,17 @@ pub(super) struct Sought<'a> {
 
 impl Role {
     pub(super) fn new(rules: Box<[Rule]>) -> Self {
-        let mut by_resource: BTreeMap<&[u8], Places> = BTreeMap::new();
+        let mut by_resource: BTreeMap<(usize, &[u8]), Places> = BTreeMap::new();
         let mut with_paths = Vec::new();
         for (place, rule) in rules.iter().enumerate() {
             for resource in &rule.resources {
-                by_resource.entry(resource.as_bytes()).or_default().push(place);
+                by_resource.entry(ordered(resource.as_bytes())).or_default().push(place);
             }
             if !rule.non_resource_urls.is_empty() {
                 with_paths.push(place);
             }
         }
-        let mut by_resource: Box<[(Box<[u8]>, Places)]> =
-            by_resource.into_iter().map(|(word, places)| (word.into(), places)).collect();
-        by_resource.sort_unstable_by(|(a, _), (b, _)| shorter(a, b));
+        let by_resource = by_resource.into_iter().map(|((_, word), places)| (word.into(), places)).collect();
         Self { rules, by_resource, with_paths }
     }
 
@@ -69,14 +66,14 @@ impl Role {
 
     /// Where the rules are that name a resource.
     fn naming(&self, spelling: &[u8]) -> &[usize] {
-        let found = self.by_resource.binary_search_by(|(word, _)| shorter(word, spelling));
+        let found = self.by_resource.binary_search_by_key(&ordered(spelling), |(word, _)| ordered(word));
         found.ok().and_then(|at| self.by_resource.get(at)).map_or(&[], |(_, places)| places)
     }
 }
 
-/// The order of words: by length, then as written.
-fn shorter(one: &[u8], other: &[u8]) -> Ordering {
-    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+/// What words are in the order of: their length, then as they are written.
+fn ordered(word: &[u8]) -> (usize, &[u8]) {
+    (word.len(), word)
 }
 
 impl<'a> Sought<'a> {

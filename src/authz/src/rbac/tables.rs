@@ -49,7 +49,6 @@ struct OfSubject {
 }
 
 /// A binding, as one of its subjects has it.
-#[derive(Clone)]
 pub(super) struct Granted {
     binding: Arc<Binding>,
     /// `None` where the binding names no kind of role.
